@@ -1,0 +1,17 @@
+//! What the operator wrote: typed, validated, inert.
+//!
+//! Nothing here opens a socket, starts a thread or knows a request. `load` is
+//! the only reader of disk and environment; every other file is plain data.
+
+mod document;
+pub mod finding;
+pub mod headers;
+pub mod process;
+pub mod route;
+pub mod telemetry;
+pub mod tls;
+pub mod traffic;
+pub mod upstream;
+pub mod values;
+
+pub use document::Config;
