@@ -1,0 +1,83 @@
+//! Reading a query the way a form is encoded (`application/x-www-form-urlencoded`).
+
+use std::{borrow::Cow, iter};
+
+/// The first value of a parameter, decoded. A parameter without `=` is empty.
+///
+/// Allocates only when the value has something to decode.
+pub(super) fn first<'q>(query: &'q str, name: &str) -> Option<Cow<'q, [u8]>> {
+    query.split('&').filter(|pair| !pair.is_empty()).find_map(|pair| {
+        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+        decoded(key.as_bytes()).eq(name.bytes()).then(|| decode(value.as_bytes()))
+    })
+}
+
+fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
+    match memchr::memchr2(b'%', b'+', raw) {
+        Some(_) => Cow::Owned(decoded(raw).collect()),
+        None => Cow::Borrowed(raw),
+    }
+}
+
+/// The decoded bytes. A `%` that starts no escape stands for itself.
+fn decoded(raw: &[u8]) -> impl Iterator<Item = u8> {
+    let mut rest = raw;
+    iter::from_fn(move || {
+        let (&first, tail) = rest.split_first()?;
+        rest = tail;
+        match first {
+            b'+' => Some(b' '),
+            b'%' => match escape(tail) {
+                Some(byte) => {
+                    rest = &tail[2..];
+                    Some(byte)
+                }
+                None => Some(b'%'),
+            },
+            byte => Some(byte),
+        }
+    })
+}
+
+fn escape(after_percent: &[u8]) -> Option<u8> {
+    let digit = |at: usize| char::from(*after_percent.get(at)?).to_digit(16);
+    u8::try_from(digit(0)? * 16 + digit(1)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_first_occurrence_counts_and_is_decoded() {
+        let get = |query, name| first(query, name).map(|v| String::from_utf8(v.into_owned()).unwrap());
+        assert_eq!(get("a=1&a=2", "a").as_deref(), Some("1"));
+        assert_eq!(get("&&x&a=b=c", "a").as_deref(), Some("b=c"));
+        assert_eq!(get("flag&x=1", "flag").as_deref(), Some(""));
+        assert_eq!(get("q=a+b%20c%2B", "q").as_deref(), Some("a b c+"));
+        assert_eq!(get("first%20name=x", "first name").as_deref(), Some("x"));
+        assert_eq!(get("q=%zz%4", "q").as_deref(), Some("%zz%4"));
+        assert_eq!(get("ab=1", "a"), None);
+        assert_eq!(get("", ""), None);
+    }
+
+    #[test]
+    fn a_plain_value_is_borrowed() {
+        assert!(matches!(first("a=plain", "a"), Some(Cow::Borrowed(b"plain"))));
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_encoded_comes_back(name in ".{1,8}", value in ".{0,16}") {
+            let encode = |text: &str| {
+                percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+            };
+            let query = format!("x=1&{}={}", encode(&name), encode(&value));
+            prop_assume!(name != "x");
+            let found = first(&query, &name);
+            prop_assert_eq!(found.as_deref(), Some(value.as_bytes()));
+        }
+    }
+}
