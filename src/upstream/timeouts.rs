@@ -1,0 +1,107 @@
+//! Limits on time, resolved for one route: the route's word over the upstream's
+//! over the defaults.
+
+use std::time::Duration;
+
+use crate::config::{finding::Problem, upstream::TimeoutsConfig, values::Period};
+
+const DEFAULT_CONNECT: Duration = Duration::from_secs(5);
+const DEFAULT_WAIT: Duration = Duration::from_secs(60);
+
+/// The limits that hold for the requests of one route to one upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResolvedTimeouts {
+    /// To establish a connection, TLS included.
+    pub connect: Duration,
+    /// From the request sent to the first byte of the response.
+    pub first_byte: Duration,
+    /// Between two pieces of the response.
+    pub read: Duration,
+    /// To hand over a piece of the request.
+    pub write: Duration,
+    /// For the whole request with all its attempts.
+    pub total: Option<Duration>,
+}
+
+impl ResolvedTimeouts {
+    /// Resolves each limit on its own. `first_byte` and `read` default to each
+    /// other before they default to a minute.
+    pub fn resolve(route: Option<&TimeoutsConfig>, upstream: &TimeoutsConfig) -> Self {
+        let said = |limit: fn(&TimeoutsConfig) -> Option<Period>| {
+            route.and_then(limit).or_else(|| limit(upstream)).map(Period::get)
+        };
+        let (first_byte, read) = (said(|t| t.first_byte), said(|t| t.read));
+        Self {
+            connect: said(|t| t.connect).unwrap_or(DEFAULT_CONNECT),
+            first_byte: first_byte.or(read).unwrap_or(DEFAULT_WAIT),
+            read: read.or(first_byte).unwrap_or(DEFAULT_WAIT),
+            write: said(|t| t.write).unwrap_or(DEFAULT_WAIT),
+            total: said(|t| t.total),
+        }
+    }
+
+    /// The one timer Pingora has for both waits on the backend, started anew at
+    /// each read: the longer limit, so that neither cuts the other short.
+    pub fn wait(&self) -> Duration {
+        self.first_byte.max(self.read)
+    }
+
+    /// What is wrong with a `timeouts:` section, of an upstream or of a route.
+    pub fn check(config: &TimeoutsConfig) -> Vec<Problem> {
+        [
+            ("connect", config.connect),
+            ("first_byte", config.first_byte),
+            ("read", config.read),
+            ("write", config.write),
+            ("total", config.total),
+        ]
+        .into_iter()
+        .filter(|(_, limit)| limit.is_some_and(|p| p.get().is_zero()))
+        .map(|(key, _)| {
+            Problem::new(key, "a timeout of 0 would fail every request")
+                .hint("leave the key out for the default, or write a long period such as `24h`")
+        })
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_route_overrides_the_upstream_key_by_key() {
+        let route = TimeoutsConfig { read: Some(Period::secs(9)), ..TimeoutsConfig::default() };
+        let upstream = TimeoutsConfig {
+            connect: Some(Period::secs(1)),
+            read: Some(Period::secs(2)),
+            total: Some(Period::secs(30)),
+            ..TimeoutsConfig::default()
+        };
+        let resolved = ResolvedTimeouts::resolve(Some(&route), &upstream);
+        assert_eq!(resolved.connect, Duration::from_secs(1));
+        assert_eq!(resolved.read, Duration::from_secs(9));
+        assert_eq!(resolved.write, Duration::from_secs(60));
+        assert_eq!(resolved.total, Some(Duration::from_secs(30)));
+    }
+
+    #[test]
+    fn one_wait_sets_the_other_and_both_have_a_default() {
+        let nothing = TimeoutsConfig::default();
+        let resolved = ResolvedTimeouts::resolve(None, &nothing);
+        assert_eq!((resolved.connect, resolved.wait()), (Duration::from_secs(5), Duration::from_secs(60)));
+        assert_eq!(resolved.total, None);
+        let first = TimeoutsConfig { first_byte: Some(Period::millis(300)), ..nothing.clone() };
+        assert_eq!(ResolvedTimeouts::resolve(Some(&first), &nothing).wait(), Duration::from_millis(300));
+        let both = TimeoutsConfig { read: Some(Period::secs(5)), ..first };
+        assert_eq!(ResolvedTimeouts::resolve(None, &both).wait(), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn zero_is_a_problem() {
+        let config = TimeoutsConfig { total: Some(Period::secs(0)), ..TimeoutsConfig::default() };
+        let problems = ResolvedTimeouts::check(&config);
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].path, "total");
+    }
+}
