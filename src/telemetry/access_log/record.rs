@@ -1,0 +1,127 @@
+//! What a line tells, and in which order.
+
+use std::{
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
+
+use super::line::Line;
+use crate::{
+    config::telemetry::AccessLogPath,
+    telemetry::{label::Protocol, reason::ErrorReason},
+};
+
+/// One finished request. Plain data, borrowed from wherever it is.
+///
+/// Byte slices hold what the client sent, which need not be UTF-8.
+#[derive(Clone, Debug)]
+pub struct AccessRecord<'a> {
+    /// When the head of the request had arrived.
+    pub time: SystemTime,
+    /// The value of `X-Request-Id`, accepted or made.
+    pub request_id: &'a str,
+    /// The address of the client, from forwarding headers only if those are trusted.
+    pub client: Option<IpAddr>,
+    /// The name of the listener.
+    pub listener: &'a str,
+    /// The protocol spoken with the client.
+    pub protocol: Protocol,
+    /// The TLS version spoken with the client, such as `TLSv1.3`.
+    pub tls_version: Option<&'a str>,
+    /// The method as sent.
+    pub method: &'a str,
+    /// The host as sent.
+    pub host: &'a [u8],
+    /// The path as sent. A query behind it is cut off.
+    pub path: &'a [u8],
+    /// The path pattern of the route.
+    pub pattern: Option<&'a str>,
+    /// The name of the route.
+    pub route: Option<&'a str>,
+    /// The status sent to the client; `None` when it got no response.
+    pub status: Option<u16>,
+    /// Body bytes received from the client.
+    pub bytes_in: u64,
+    /// Body bytes sent to the client.
+    pub bytes_out: u64,
+    /// From the head of the request to the last byte of the response.
+    pub duration: Duration,
+    /// The name of the upstream.
+    pub upstream: Option<&'a str>,
+    /// The address of the backend of the last attempt.
+    pub backend: Option<&'a str>,
+    /// Attempts made.
+    pub attempts: u32,
+    /// From the start of the last attempt to the first byte of its response.
+    pub upstream_first_byte: Option<Duration>,
+    /// Whether the last attempt used a kept-alive connection.
+    pub upstream_reused: Option<bool>,
+    /// Why the request did not get the answer it asked for.
+    pub error: Option<ErrorReason>,
+    /// More about the error: for operators, not told to the client.
+    pub detail: Option<&'a str>,
+    /// The value of `User-Agent`.
+    pub user_agent: Option<&'a [u8]>,
+}
+
+/// Longest path written, in bytes as sent.
+const PATH_MAX: usize = 2048;
+/// Longest of all other texts, in bytes as sent.
+const TEXT_MAX: usize = 256;
+
+impl AccessRecord<'_> {
+    /// Writes the fields; those without a value are left out. Keys are stable.
+    pub(super) fn write(&self, mut line: Line<'_>, path: AccessLogPath) {
+        line.time("time", self.time);
+        if let Some(status) = self.status {
+            line.bare_number("status", status.into());
+        }
+        line.bare_text("method", self.method.as_bytes(), TEXT_MAX);
+        if let Some(path) = self.path(path) {
+            line.bare_text("path", path, PATH_MAX);
+        }
+        line.number("duration_us", micros(self.duration));
+        line.text("host", self.host, TEXT_MAX);
+        if let Some(client) = self.client {
+            line.address("client", client);
+        }
+        line.text("request_id", self.request_id.as_bytes(), TEXT_MAX);
+        line.word("protocol", self.protocol.as_str());
+        line.option("tls_version", self.tls_version, TEXT_MAX);
+        line.text("listener", self.listener.as_bytes(), TEXT_MAX);
+        line.option("route", self.route, TEXT_MAX);
+        line.option("upstream", self.upstream, TEXT_MAX);
+        line.option("backend", self.backend, TEXT_MAX);
+        line.number("attempts", self.attempts.into());
+        if let Some(duration) = self.upstream_first_byte {
+            line.number("upstream_first_byte_us", micros(duration));
+        }
+        if let Some(reused) = self.upstream_reused {
+            line.boolean("upstream_reused", reused);
+        }
+        line.number("bytes_in", self.bytes_in);
+        line.number("bytes_out", self.bytes_out);
+        if let Some(error) = self.error {
+            line.word("error", error.as_str());
+        }
+        line.option("detail", self.detail, TEXT_MAX);
+        if let Some(user_agent) = self.user_agent {
+            line.text("user_agent", user_agent, TEXT_MAX);
+        }
+        line.end();
+    }
+
+    fn path(&self, form: AccessLogPath) -> Option<&[u8]> {
+        match form {
+            AccessLogPath::Pattern => self.pattern.map(str::as_bytes),
+            AccessLogPath::Full => {
+                let end = memchr::memchr2(b'?', b'#', self.path).unwrap_or(self.path.len());
+                Some(&self.path[..end])
+            }
+        }
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}

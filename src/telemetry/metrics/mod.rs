@@ -1,0 +1,33 @@
+//! Every metric family of the process.
+//!
+//! The parts that know a request, an upstream or a listener hold *handles*:
+//! [`RouteMetrics`], [`UpstreamMetrics`], [`ListenerMetrics`]. Labels are
+//! resolved when a handle is made; on the hot path a handle only adds to
+//! atomics. A handle's series live as long as the handle: dropping the last
+//! reference to a route or an upstream, after a reload, removes them.
+//!
+//! Label values come from configuration or from closed enums, never from a
+//! request, and each family has a limit of series on top of that.
+
+mod family;
+mod handles;
+mod instrument;
+mod listener;
+mod process;
+mod registry;
+mod route;
+mod scope;
+mod upstream;
+
+pub use instrument::{Counter, Gauge, Histogram};
+pub use listener::{ConnectionGuard, ListenerMetrics};
+pub use process::ProcessMetrics;
+pub use registry::{Metrics, MetricsError};
+pub use route::{InFlight, RouteMetrics};
+pub use upstream::UpstreamMetrics;
+
+/// The content type of [`Metrics::render`].
+pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! The one value that holds all families.
+
+use std::{sync::Arc, time::Instant};
+
+use prometheus::{Encoder, Registry, TextEncoder, process_collector::ProcessCollector};
+use thiserror::Error;
+
+use super::{
+    family::Family,
+    instrument::{Bounds, Counter, Gauge, Histogram, Instrument},
+    listener::{ListenerFamilies, ListenerMetrics},
+    process::ProcessMetrics,
+    route::{RouteFamilies, RouteMetrics},
+    upstream::{UpstreamFamilies, UpstreamMetrics},
+};
+
+/// The most series a family may have.
+const SERIES_LIMIT: usize = 10_000;
+
+/// The route label of requests that match no route. Names of routes cannot start with `_`.
+const UNMATCHED: &str = "_unmatched";
+
+/// A family that cannot be registered: a fault of our own.
+#[derive(Debug, Error)]
+#[error("cannot register a metric")]
+pub struct MetricsError(#[from] prometheus::Error);
+
+/// All metrics of the process. Made once, passed by `Arc`.
+pub struct Metrics {
+    registry: Registry,
+    routes: Arc<RouteFamilies>,
+    unmatched: Arc<RouteMetrics>,
+    upstreams: Arc<UpstreamFamilies>,
+    listeners: ListenerFamilies,
+    process: ProcessMetrics,
+}
+
+impl Metrics {
+    /// All families, in a registry of their own; `version` and `revision` tell what is running.
+    ///
+    /// # Errors
+    /// Never for a correct table of families, which a test makes sure of.
+    pub fn new(version: &str, revision: &str) -> Result<Self, MetricsError> {
+        Self::with_limit(version, revision, SERIES_LIMIT)
+    }
+
+    pub(super) fn with_limit(version: &str, revision: &str, limit: usize) -> Result<Self, MetricsError> {
+        let registry = Registry::new();
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        let overflow = Family::new(
+            "proxy_label_overflow_total",
+            "Series folded into _overflow because their family was full.",
+            &["family"],
+            (),
+            usize::MAX,
+            Counter::default(),
+        )?;
+        registry.register(Box::new(overflow.clone()))?;
+        let registrar = Registrar { registry: &registry, overflow, limit };
+        let routes = RouteFamilies::register(&registrar)?;
+        Ok(Self {
+            unmatched: routes.route(UNMATCHED),
+            routes,
+            upstreams: UpstreamFamilies::register(&registrar)?,
+            listeners: ListenerFamilies::register(&registrar)?,
+            process: ProcessMetrics::register(&registrar, version, revision)?,
+            registry,
+        })
+    }
+
+    /// The handle of a route; the same one for as long as somebody holds it.
+    pub fn route(&self, name: &str) -> Arc<RouteMetrics> {
+        self.routes.route(name)
+    }
+
+    /// The handle for requests that match no route.
+    pub fn unmatched(&self) -> &Arc<RouteMetrics> {
+        &self.unmatched
+    }
+
+    /// The handle of an upstream; the same one for as long as somebody holds it.
+    pub fn upstream(&self, name: &str) -> Arc<UpstreamMetrics> {
+        self.upstreams.upstream(name)
+    }
+
+    /// A handle of a listener.
+    pub fn listener(&self, name: &str) -> Arc<ListenerMetrics> {
+        Arc::new(self.listeners.listener(name))
+    }
+
+    /// The series of the process itself.
+    pub fn process(&self) -> &ProcessMetrics {
+        &self.process
+    }
+
+    /// Everything, in the text format 0.0.4. Gauges that show a state, such as
+    /// [`UpstreamMetrics::set_endpoints`], are to be set before.
+    pub fn render(&self) -> Vec<u8> {
+        let started = Instant::now();
+        let mut text = Vec::with_capacity(64 * 1024);
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut text) {
+            tracing::error!(%error, "cannot write the metrics");
+        }
+        self.process.scrape_duration.observe(started.elapsed());
+        text
+    }
+}
+
+/// Makes families and puts them into the registry.
+pub struct Registrar<'a> {
+    registry: &'a Registry,
+    overflow: Family<Counter>,
+    limit: usize,
+}
+
+impl Registrar<'_> {
+    /// A family of counters.
+    pub fn counter(&self, name: &str, help: &str, labels: &[&str]) -> Result<Family<Counter>, MetricsError> {
+        self.family(name, help, labels, ())
+    }
+
+    /// A family of gauges.
+    pub fn gauge(&self, name: &str, help: &str, labels: &[&str]) -> Result<Family<Gauge>, MetricsError> {
+        self.family(name, help, labels, ())
+    }
+
+    /// A family of histograms.
+    pub fn histogram(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        bounds: Bounds,
+    ) -> Result<Family<Histogram>, MetricsError> {
+        self.family(name, help, labels, bounds)
+    }
+
+    fn family<M: Instrument>(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        options: M::Options,
+    ) -> Result<Family<M>, MetricsError> {
+        let overflowed = self.overflow.get(&[name]);
+        let family = Family::new(name, help, labels, options, self.limit, overflowed)?;
+        self.registry.register(Box::new(family.clone()))?;
+        Ok(family)
+    }
+}

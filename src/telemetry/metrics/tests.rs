@@ -1,0 +1,259 @@
+use std::time::Duration;
+
+use http::Method;
+
+use super::*;
+use crate::telemetry::{label::*, reason::*};
+
+fn metrics() -> Metrics {
+    Metrics::new("1.2.3", "abc").unwrap()
+}
+
+fn text(metrics: &Metrics) -> String {
+    String::from_utf8(metrics.render()).unwrap()
+}
+
+/// The value of one series, by its name and labels as written.
+fn value(metrics: &Metrics, series: &str) -> Option<f64> {
+    text(metrics).lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' ')?.parse().ok())
+}
+
+/// Metrics of which every family has at least one series.
+fn filled() -> (Metrics, impl Sized) {
+    let metrics = metrics();
+    let route = metrics.route("patients");
+    let upstream = metrics.upstream("origin");
+    let listener = metrics.listener("public");
+    route.answered(&Method::GET, 200, Duration::from_millis(3));
+    upstream.set_endpoints([("127.0.0.1:1", EndpointState::Healthy)]);
+    metrics.process().set_certificates([("example", 2_000_000_000)]);
+    (metrics, (route, upstream, listener))
+}
+
+#[test]
+fn a_scrape_follows_the_rules_of_promtool() {
+    let (metrics, _handles) = filled();
+    let text = text(&metrics);
+    let families: Vec<(&str, &str)> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
+    assert!(families.len() >= 50, "{} families", families.len());
+    for (name, kind) in families {
+        assert!(text.contains(&format!("# HELP {name} ")), "{name} has no help text");
+        assert_eq!(kind == "counter", name.ends_with("_total"), "{name} is a {kind}");
+        for suffix in ["_count", "_sum", "_bucket", "_info_total"] {
+            assert!(!name.ends_with(suffix), "{name} ends in {suffix}");
+        }
+        for unit in ["milliseconds", "_ms", "_us", "minutes", "kilobytes", "_kb", "percent", "_mib"] {
+            assert!(!name.contains(unit), "{name} is not in a base unit");
+        }
+        assert!(kind != "histogram" || name.ends_with("_seconds"), "{name} has no unit");
+    }
+}
+
+#[test]
+fn all_families_of_this_step_are_there_under_their_names() {
+    let (metrics, _handles) = filled();
+    let text = text(&metrics);
+    for name in FAMILIES.split_whitespace() {
+        assert!(text.contains(&format!("# TYPE {name} ")), "{name} is missing");
+    }
+    let known = FAMILIES.split_whitespace().count();
+    let extra = text.lines().filter(|line| line.starts_with("# TYPE ")).count() - known;
+    assert_eq!(extra, 0, "a family that the list does not know");
+}
+
+const FAMILIES: &str = "
+    http_requests_total http_request_duration_seconds active_connections
+    process_cpu_seconds_total process_open_fds process_max_fds process_virtual_memory_bytes
+    process_resident_memory_bytes process_start_time_seconds process_threads
+    proxy_requests_in_flight proxy_connections proxy_connections_accepted_total
+    proxy_connections_closed_total proxy_connections_rejected_total proxy_bad_requests_total
+    proxy_request_errors_total proxy_client_aborts_total proxy_received_bytes_total
+    proxy_sent_bytes_total proxy_requests_by_protocol_total proxy_time_to_first_byte_seconds
+    proxy_label_overflow_total
+    proxy_upstream_requests_total proxy_upstream_request_duration_seconds
+    proxy_upstream_connect_duration_seconds proxy_upstream_connections_opened_total
+    proxy_upstream_connections_reused_total proxy_upstream_errors_total
+    proxy_upstream_timeouts_total proxy_upstream_retries_total
+    proxy_upstream_retry_budget_exhausted_total proxy_upstream_requests_in_flight
+    proxy_upstream_endpoint_up proxy_upstream_endpoints proxy_health_checks_total
+    proxy_circuit_breaker_state proxy_circuit_breaker_transitions_total
+    proxy_circuit_breaker_rejected_total proxy_discovery_updates_total
+    proxy_tls_certificate_expiry_timestamp_seconds proxy_tls_certificate_reloads_total
+    proxy_access_log_dropped_total proxy_config_reloads_total
+    proxy_config_last_reload_success_timestamp_seconds proxy_config_generation proxy_build_info
+    proxy_draining proxy_runtime_workers proxy_metrics_scrape_duration_seconds
+";
+
+#[test]
+fn counters_exist_before_their_first_event() {
+    let (metrics, _handles) = filled();
+    for series in [
+        r#"proxy_request_errors_total{route="_unmatched",reason="no_route"}"#,
+        r#"proxy_request_errors_total{route="patients",reason="circuit_open"}"#,
+        r#"proxy_upstream_errors_total{upstream="origin",reason="connect_timeout"}"#,
+        r#"proxy_upstream_requests_total{upstream="origin",status_class="5xx"}"#,
+        r#"proxy_connections_rejected_total{listener="public",reason="connection_limit"}"#,
+        r#"proxy_config_reloads_total{result="failure"}"#,
+        r#"proxy_label_overflow_total{family="http_requests_total"}"#,
+        "proxy_access_log_dropped_total",
+    ] {
+        assert_eq!(value(&metrics, series), Some(0.0), "{series}");
+    }
+}
+
+#[test]
+fn requests_are_counted_by_method_and_exact_status() {
+    let metrics = metrics();
+    let route = metrics.route("r");
+    let made_up = Method::from_bytes(b"BREW").unwrap();
+    for (method, status) in [(&Method::GET, 200), (&Method::GET, 200), (&Method::GET, 418), (&made_up, 200)] {
+        route.answered(method, status, Duration::from_millis(600));
+    }
+    assert_eq!(route.count(&Method::GET, 200), 2);
+    assert_eq!(route.count(&Method::GET, 404), 0);
+    let count = |method: &str, status: u16| {
+        let labels = format!(r#"{{method="{method}",route="r",status_code="{status}"}}"#);
+        value(&metrics, &format!("http_requests_total{labels}"))
+    };
+    assert_eq!(count("GET", 200), Some(2.0));
+    assert_eq!(count("GET", 418), Some(1.0));
+    assert_eq!(count("_OTHER", 200), Some(1.0));
+    let bucket = |le: &str| {
+        let labels = format!(r#"{{method="GET",route="r",status_code="200",le="{le}"}}"#);
+        value(&metrics, &format!("http_request_duration_seconds_bucket{labels}"))
+    };
+    assert_eq!((bucket("0.5"), bucket("1"), bucket("+Inf")), (Some(0.0), Some(2.0), Some(2.0)));
+}
+
+#[test]
+fn workers_that_meet_a_new_status_at_once_share_its_series() {
+    let metrics = metrics();
+    let route = metrics.route("r");
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                for status in 200..260 {
+                    route.answered(&Method::GET, status, Duration::from_micros(10));
+                }
+            });
+        }
+    });
+    assert!((200..260).all(|status| route.count(&Method::GET, status) == 8));
+}
+
+#[test]
+fn what_is_in_flight_ends_with_its_guard() {
+    let metrics = metrics();
+    let route = metrics.route("r");
+    let first = route.begin();
+    let _second = route.begin();
+    let series = r#"proxy_requests_in_flight{route="r"}"#;
+    assert_eq!(value(&metrics, series), Some(2.0));
+    drop(first);
+    assert_eq!(value(&metrics, series), Some(1.0));
+}
+
+#[test]
+fn a_connection_is_counted_from_accept_to_close() {
+    let metrics = metrics();
+    let listener = metrics.listener("public");
+    let mut connection = listener.accepted();
+    connection.set_protocol(Protocol::Http2);
+    assert_eq!(value(&metrics, "active_connections"), Some(1.0));
+    assert_eq!(value(&metrics, r#"proxy_connections{listener="public",protocol="h2"}"#), Some(1.0));
+    assert_eq!(value(&metrics, r#"proxy_connections{listener="public",protocol="_unknown"}"#), Some(0.0));
+    assert_eq!(listener.open(), 1);
+    connection.set_reason(CloseReason::IdleTimeout);
+    drop(connection);
+    let closed = r#"proxy_connections_closed_total{listener="public",reason="idle_timeout"}"#;
+    assert_eq!(value(&metrics, closed), Some(1.0));
+    assert_eq!(value(&metrics, "active_connections"), Some(0.0));
+}
+
+#[test]
+fn a_route_keeps_its_counts_over_a_reload_and_loses_them_when_it_goes() {
+    let metrics = metrics();
+    let old = metrics.route("r");
+    old.answered(&Method::GET, 200, Duration::ZERO);
+    let new = metrics.route("r");
+    drop(old);
+    new.answered(&Method::GET, 200, Duration::ZERO);
+    assert_eq!(new.count(&Method::GET, 200), 2);
+    assert!(text(&metrics).contains(r#"route="r""#));
+    drop(new);
+    assert!(!text(&metrics).contains(r#"route="r""#), "series of a route that is gone");
+    assert_eq!(metrics.route("r").count(&Method::GET, 200), 0);
+}
+
+#[test]
+fn an_upstream_that_goes_takes_its_series_along() {
+    let (metrics, handles) = filled();
+    assert!(text(&metrics).contains(r#"upstream="origin""#));
+    drop(handles);
+    assert!(!text(&metrics).contains(r#"upstream="origin""#));
+}
+
+#[test]
+fn endpoints_that_vanish_lose_their_series() {
+    let metrics = metrics();
+    let (a, b) = (metrics.upstream("a"), metrics.upstream("b"));
+    b.set_endpoints([("h:1", EndpointState::Healthy)]);
+    a.set_endpoints([("h:1", EndpointState::Healthy), ("h:2", EndpointState::Ejected)]);
+    let up = |upstream: &str, endpoint: &str| {
+        let labels = format!(r#"{{upstream="{upstream}",endpoint="{endpoint}"}}"#);
+        value(&metrics, &format!("proxy_upstream_endpoint_up{labels}"))
+    };
+    assert_eq!((up("a", "h:1"), up("a", "h:2")), (Some(1.0), Some(0.0)));
+    a.set_endpoints([("h:2", EndpointState::Healthy)]);
+    assert_eq!((up("a", "h:1"), up("a", "h:2"), up("b", "h:1")), (None, Some(1.0), Some(1.0)));
+    assert_eq!(value(&metrics, r#"proxy_upstream_endpoints{upstream="a",state="ejected"}"#), Some(0.0));
+}
+
+#[test]
+fn a_full_family_folds_new_series_and_counts_them() {
+    let metrics = Metrics::with_limit("1", "a", 4).unwrap();
+    let routes: Vec<_> = (0..10).map(|n| metrics.route(&format!("r{n}"))).collect();
+    for route in &routes {
+        route.answered(&Method::GET, 200, Duration::ZERO);
+    }
+    let all = r#"http_requests_total{method="_overflow",route="_overflow",status_code="_overflow"}"#;
+    assert_eq!(value(&metrics, all), Some(6.0));
+    let overflow = r#"proxy_label_overflow_total{family="http_requests_total"}"#;
+    assert_eq!(value(&metrics, overflow), Some(6.0));
+}
+
+#[test]
+fn states_and_the_process_show_their_numbers() {
+    let metrics = metrics();
+    let upstream = metrics.upstream("u");
+    upstream.breaker_changed(BreakerState::Open);
+    assert_eq!(value(&metrics, r#"proxy_circuit_breaker_state{upstream="u"}"#), Some(2.0));
+    assert_eq!(
+        value(&metrics, r#"proxy_circuit_breaker_transitions_total{upstream="u",to="open"}"#),
+        Some(1.0)
+    );
+    let process = metrics.process();
+    process.config_in_force(7);
+    process.set_draining(true);
+    process.set_workers(4);
+    process.set_certificates([("old", 1), ("new", 2)]);
+    process.set_certificates([("new", 3)]);
+    process.access_log_dropped().add(2);
+    assert_eq!(value(&metrics, "proxy_config_generation"), Some(7.0));
+    assert_eq!(value(&metrics, "proxy_draining"), Some(1.0));
+    assert_eq!(value(&metrics, "proxy_runtime_workers"), Some(4.0));
+    assert_eq!(value(&metrics, "proxy_access_log_dropped_total"), Some(2.0));
+    assert_eq!(value(&metrics, r#"proxy_tls_certificate_expiry_timestamp_seconds{cert="new"}"#), Some(3.0));
+    assert_eq!(value(&metrics, r#"proxy_tls_certificate_expiry_timestamp_seconds{cert="old"}"#), None);
+    assert_eq!(value(&metrics, r#"proxy_build_info{version="1.2.3",revision="abc"}"#), Some(1.0));
+    assert!(value(&metrics, "proxy_config_last_reload_success_timestamp_seconds") > Some(1.6e9));
+}
+
+#[test]
+fn the_scrape_time_is_told_by_the_next_scrape() {
+    let metrics = metrics();
+    metrics.render();
+    metrics.render();
+    assert_eq!(value(&metrics, "proxy_metrics_scrape_duration_seconds_count"), Some(2.0));
+}
