@@ -2,3 +2,27 @@
 
 // Floor 1: what the operator wrote.
 pub mod config;
+// Floor 2: how the process speaks about itself.
+pub mod telemetry;
+// Floor 3: capabilities, which do not know each other.
+pub mod downstream;
+pub mod framing;
+pub mod headers;
+pub mod proxy_protocol;
+pub mod routing;
+pub mod tls;
+pub mod upstream;
+// Floor 4: compiled state.
+pub mod runtime;
+// Floor 5: one step of a request each.
+pub mod phases;
+// Floor 6: what the outside touches.
+pub mod demo;
+pub mod explain;
+pub mod proxy;
+pub mod services;
+pub mod tasks;
+// Floor 7: the composition root.
+pub mod server;
+// Floor 8: the command line.
+pub mod cli;

@@ -38,3 +38,35 @@ impl Problem {
         self
     }
 }
+
+#[derive(Debug, serde::Serialize)]
+pub struct Finding {
+    pub message: String,
+}
+impl Finding {
+    pub fn about_file(f: impl Into<String>, m: impl Into<String>) -> Self {
+        Self { message: format!("{}: {}", f.into(), m.into()) }
+    }
+}
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+#[derive(Debug)]
+pub struct ConfigError {
+    pub findings: Vec<Finding>,
+}
+impl std::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for x in &self.findings {
+            writeln!(f, "{x}")?;
+        }
+        Ok(())
+    }
+}
+impl ConfigError {
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({"findings": self.findings})
+    }
+}

@@ -1,0 +1,156 @@
+//! The words of the command line.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::values::Period;
+
+/// Edge proxy: one binary, one YAML file.
+#[derive(Debug, Parser)]
+#[command(name = "nilegate", version, about, max_term_width = 100)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: RunArgs,
+    /// Checks the configuration and exits, like `check`.
+    #[arg(short = 't', long = "test")]
+    test: bool,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Runs the gateway (the default).
+    Run(RunArgs),
+    /// Checks a configuration; exits with 64 if it is wrong.
+    Check(CheckArgs),
+    /// Prints the JSON Schema of the configuration, for editors.
+    Schema,
+    /// Says what would become of a request, without sending it.
+    Explain(ExplainArgs),
+    /// Runs the gateway before an embedded platform of services; nothing else is needed.
+    Demo(DemoArgs),
+    /// Asks a running gateway whether it is ready; exits with 0 or 1.
+    Healthcheck(HealthcheckArgs),
+    /// Prints a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How to run.
+#[derive(Clone, Debug, clap::Args)]
+pub struct RunArgs {
+    /// The configuration: a YAML file, or a directory of them.
+    #[arg(short, long, env = "NILEGATE_CONFIG", default_value = "conf/nilegate.yaml")]
+    pub config: PathBuf,
+    /// Takes over the listeners of a running process; send that one SIGQUIT.
+    #[arg(short, long)]
+    pub upgrade: bool,
+}
+
+/// What to check.
+#[derive(Clone, Debug, clap::Args)]
+pub struct CheckArgs {
+    /// The configuration: a YAML file, or a directory of them.
+    #[arg(short, long, env = "NILEGATE_CONFIG", default_value = "conf/nilegate.yaml")]
+    pub config: PathBuf,
+    /// How findings are printed.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+    /// Prints the merged configuration with its defaults; secrets stay hidden.
+    #[arg(long)]
+    pub print: bool,
+}
+
+/// The form of what is printed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// What to explain.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ExplainArgs {
+    /// The method, such as GET.
+    pub method: String,
+    /// The URL, or only its path.
+    pub url: String,
+    /// A header field, as `Name: value`.
+    #[arg(short = 'H', long = "header")]
+    pub headers: Vec<String>,
+    /// The configuration: a YAML file, or a directory of them.
+    #[arg(short, long, env = "NILEGATE_CONFIG", default_value = "conf/nilegate.yaml")]
+    pub config: PathBuf,
+    /// How the answer is printed.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
+}
+
+/// How to run the demo.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DemoArgs {
+    /// Where the gateway listens.
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    pub address: SocketAddr,
+    /// Where its admin port listens.
+    #[arg(long, default_value = "127.0.0.1:9900")]
+    pub admin: SocketAddr,
+    /// The time a service takes to answer.
+    #[arg(long, default_value = "60ms")]
+    pub latency: Period,
+}
+
+/// Whom to ask.
+#[derive(Clone, Debug, clap::Args)]
+pub struct HealthcheckArgs {
+    /// The admin port.
+    #[arg(long, default_value = "127.0.0.1:9900")]
+    pub admin: SocketAddr,
+    /// Asks whether it is alive rather than ready.
+    #[arg(long)]
+    pub live: bool,
+    /// The longest wait for an answer.
+    #[arg(long, default_value = "2s")]
+    pub timeout: Period,
+}
+
+impl Args {
+    /// The command, given or meant.
+    pub fn command(self) -> Command {
+        match self.command {
+            Some(command) => command,
+            None if self.test => {
+                Command::Check(CheckArgs { config: self.run.config, format: Format::Text, print: false })
+            }
+            None => Command::Run(self.run),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn run_is_the_default_and_t_means_check() {
+        let args = Args::parse_from(["nilegate", "-c", "a.yaml"]);
+        assert!(matches!(args.command(), Command::Run(run) if run.config == PathBuf::from("a.yaml")));
+        let args = Args::parse_from(["nilegate", "-t", "-c", "b.yaml"]);
+        assert!(matches!(args.command(), Command::Check(check) if check.config == PathBuf::from("b.yaml")));
+    }
+}

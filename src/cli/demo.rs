@@ -1,0 +1,49 @@
+//! `demo`: the gateway before an embedded platform, from one command.
+
+use std::{io, net::TcpListener, path::PathBuf, process::ExitCode};
+
+use super::{
+    args::{DemoArgs, Format},
+    refused, serve,
+};
+use crate::{
+    config::load,
+    demo::{Addresses, Platform, SEED, config_text, examples},
+    server,
+};
+
+/// Prepares the platform, says what to try, and serves.
+pub fn run(args: &DemoArgs) -> ExitCode {
+    let (addresses, path) = match prepare(args) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            eprintln!("nilegate: the demo cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let loaded = match load::load(&path) {
+        Ok(loaded) => loaded,
+        Err(error) => return refused(&error, Format::Text),
+    };
+    let platform = Platform::new(SEED, args.latency.get());
+    let services = platform.services(&addresses).into_iter().map(|embedded| embedded.service).collect();
+    println!("nilegate demo: http://{} (admin port http://{})", args.address, args.admin);
+    println!("configuration: {} (edit it while this runs: it is reloaded)\n", path.display());
+    for example in examples(args.address, args.admin) {
+        println!("# {}\n{}\n", example.title, example.command);
+    }
+    serve(loaded, server::Options { path, upgrade: false, beside: services })
+}
+
+/// Chooses the ports of the services and writes the configuration down.
+fn prepare(args: &DemoArgs) -> io::Result<(Addresses, PathBuf)> {
+    for address in [args.address, args.admin] {
+        // A friendlier answer than the one a listener would give later.
+        TcpListener::bind(address)
+            .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
+    }
+    let addresses = Addresses::choose()?;
+    let path = std::env::temp_dir().join(format!("nilegate-demo-{}.yaml", args.address.port()));
+    std::fs::write(&path, config_text(args.address, args.admin, &addresses))?;
+    Ok((addresses, path))
+}

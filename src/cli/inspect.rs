@@ -1,0 +1,84 @@
+//! Commands that look at a configuration without running it.
+
+use std::process::ExitCode;
+
+use super::{
+    args::{CheckArgs, ExplainArgs, Format},
+    refused,
+};
+use crate::{
+    config::{load, schema},
+    explain::{self, Question},
+    server,
+};
+
+/// `check`: every problem a run would meet, and nothing opened.
+pub fn check(args: &CheckArgs) -> ExitCode {
+    let loaded = match load::load(&args.config) {
+        Ok(loaded) => loaded,
+        Err(error) => return refused(&error, args.format),
+    };
+    let snapshot = match server::check(&loaded) {
+        Ok(snapshot) => snapshot,
+        Err(error) => return refused(&error, args.format),
+    };
+    if args.print {
+        print!("{}", schema::print(&loaded.config));
+        return ExitCode::SUCCESS;
+    }
+    match args.format {
+        Format::Text => {
+            for warning in &loaded.warnings {
+                eprintln!("{warning}");
+            }
+            println!(
+                "{}: fine ({} listeners, {} upstreams, {} routes)",
+                args.config.display(),
+                loaded.config.process.listeners.len(),
+                snapshot.upstreams.len(),
+                loaded.config.traffic.routes.len(),
+            );
+        }
+        Format::Json => {
+            let warnings = serde_json::to_value(&loaded.warnings).unwrap_or_default();
+            println!("{:#}", serde_json::json!({ "ok": true, "findings": warnings }));
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// `schema`: the JSON Schema of the configuration.
+pub fn schema() -> ExitCode {
+    println!("{:#}", schema::json_schema());
+    ExitCode::SUCCESS
+}
+
+/// `explain`: what would become of a request.
+pub fn explain(args: &ExplainArgs) -> ExitCode {
+    let question = match Question::parse(&args.method, &args.url, &args.headers) {
+        Ok(question) => question,
+        Err(sentence) => {
+            eprintln!("nilegate: {sentence}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let snapshot = match load::load(&args.config).and_then(|loaded| server::check(&loaded)) {
+        Ok(snapshot) => snapshot,
+        Err(error) => return refused(&error, args.format),
+    };
+    match explain::explain(&snapshot, &question) {
+        Ok(explanation) => {
+            match args.format {
+                Format::Text => print!("{explanation}"),
+                Format::Json => {
+                    println!("{:#}", serde_json::to_value(&explanation).unwrap_or_default());
+                }
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("nilegate: not a request: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

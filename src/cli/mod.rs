@@ -1,0 +1,76 @@
+//! The command line: what was asked for, and the exit code of the answer.
+
+mod args;
+mod demo;
+mod healthcheck;
+mod inspect;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+
+pub use args::Args;
+use args::{Command, Format, RunArgs};
+
+use crate::{
+    config::{
+        finding::ConfigError,
+        load::{self, Loaded},
+    },
+    server,
+    telemetry::log,
+};
+
+/// Exit code for a configuration that is wrong (sysexits `EX_USAGE`).
+pub const EXIT_CONFIG: u8 = 64;
+
+/// Does what the command line says.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    match args.command() {
+        Command::Run(run) => self::run(&run),
+        Command::Check(check) => inspect::check(&check),
+        Command::Schema => inspect::schema(),
+        Command::Explain(explain) => inspect::explain(&explain),
+        Command::Demo(demo) => demo::run(&demo),
+        Command::Healthcheck(check) => healthcheck::run(&check),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut <Args as CommandFactory>::command(),
+                "nilegate",
+                &mut std::io::stdout(),
+            );
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn run(args: &RunArgs) -> ExitCode {
+    let loaded = match load::load(&args.config) {
+        Ok(loaded) => loaded,
+        Err(error) => return refused(&error, Format::Text),
+    };
+    let options = server::Options { path: args.config.clone(), upgrade: args.upgrade, beside: Vec::new() };
+    serve(loaded, options)
+}
+
+fn serve(loaded: Loaded, options: server::Options) -> ExitCode {
+    if let Err(error) = log::init(&loaded.config.process.telemetry.log) {
+        eprintln!("nilegate: the log cannot be set up: {error}");
+        return ExitCode::FAILURE;
+    }
+    match server::run(loaded, options) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refused(&error, Format::Text),
+    }
+}
+
+/// Prints what is wrong with a configuration.
+fn refused(error: &ConfigError, format: Format) -> ExitCode {
+    match format {
+        Format::Text => eprintln!("{error}"),
+        Format::Json => println!("{:#}", error.to_json()),
+    }
+    ExitCode::from(EXIT_CONFIG)
+}

@@ -1,0 +1,71 @@
+//! The first phase: who asks, under what id, and is the request fit to be passed on.
+
+use pingora_http::RequestHeader;
+use pingora_proxy::Session;
+
+use super::{context::RequestContext, rejection::Rejection};
+use crate::{
+    framing,
+    headers::Client,
+    routing::path,
+    runtime::{resources::Resources, snapshot::SnapshotCell},
+    telemetry::reason::BadRequestReason,
+};
+
+/// Finds out who asks, pins the snapshot, and sets the limits of the connection.
+pub fn open(session: &mut Session, ctx: &mut RequestContext, resources: &Resources, cell: &SnapshotCell) {
+    let snapshot = cell.load_full();
+    let digest = session.digest();
+    let socket = digest.and_then(|d| d.socket_digest.as_ref());
+    let peer = socket.and_then(|s| s.peer_addr()).and_then(|a| a.as_inet()).map(|a| a.ip());
+    let local = socket.and_then(|s| s.local_addr()).and_then(|a| a.as_inet());
+    ctx.listener = local.and_then(|local| resources.listeners.iter().find(|l| l.accepts(local)).cloned());
+    let fields = &session.req_header().headers;
+    let forwarding = &snapshot.forwarding;
+    ctx.client = peer.map(|peer| Client::identify(peer, fields, forwarding.trusted()));
+    ctx.request_id = ctx.client.as_ref().map(|client| forwarding.request_id(client, fields));
+    ctx.snapshot = Some(snapshot);
+    session.set_read_timeout(Some(resources.limits.body_timeout.get()));
+    session.set_write_timeout(Some(resources.limits.write_timeout.get()));
+    if resources.lifecycle.is_draining() {
+        session.set_keepalive(None);
+    }
+}
+
+/// Refuses a request whose head cannot be passed on safely.
+///
+/// # Errors
+/// [`Rejection::BadRequest`] with the reason.
+pub fn check(request: &RequestHeader, resources: &Resources) -> Result<(), Rejection> {
+    // HTTP/1 heads were checked byte by byte before they were parsed.
+    if request.version == http::Version::HTTP_2 {
+        framing::check_h2(request, &framing::HeadLimits::from(&resources.limits))
+            .map_err(Rejection::BadRequest)?;
+    }
+    if path::suspicious(request.uri.path()).is_some() {
+        return Err(Rejection::BadRequest(BadRequestReason::SuspiciousPath));
+    }
+    Ok(())
+}
+
+/// Refuses a body that is announced to be larger than the route allows.
+///
+/// # Errors
+/// [`Rejection::BodyTooLarge`].
+pub fn announced_body(request: &RequestHeader, limit: u64) -> Result<(), Rejection> {
+    let length = request.headers.get(http::header::CONTENT_LENGTH).and_then(|v| v.to_str().ok());
+    match length.and_then(|text| text.parse::<u64>().ok()) {
+        Some(length) if length > limit => Err(Rejection::BodyTooLarge),
+        _ => Ok(()),
+    }
+}
+
+/// Counts a piece of the body against the limit of the route.
+///
+/// # Errors
+/// [`Rejection::BodyTooLarge`] once the limit is passed.
+pub fn count_body(ctx: &mut RequestContext, piece: usize) -> Result<(), Rejection> {
+    ctx.body_received += piece as u64;
+    let limit = ctx.planned()?.route.body_limit;
+    if ctx.body_received > limit { Err(Rejection::BodyTooLarge) } else { Ok(()) }
+}

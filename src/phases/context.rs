@@ -1,0 +1,129 @@
+//! What is known of one request while it is served. Data only.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::rejection::Rejection;
+use crate::{
+    headers::{Client, RequestId},
+    runtime::{
+        listener::Listener,
+        route::{Route, Target},
+        snapshot::Snapshot,
+    },
+    telemetry::metrics::InFlight,
+    upstream::{Attempt, Tried},
+};
+
+/// The facts of one request, each written once by the phase that finds them out.
+pub struct RequestContext {
+    /// When the request's head had been read.
+    pub started_at: Instant,
+    /// Who asks. `None` on connections without an address.
+    pub client: Option<Client>,
+    /// The listener it came through.
+    pub listener: Option<Arc<Listener>>,
+    /// The id in logs, answers and upstream requests.
+    pub request_id: Option<RequestId>,
+    /// The generation this request is served by.
+    pub snapshot: Option<Arc<Snapshot>>,
+    /// The plan, once matched.
+    pub plan: Option<Plan>,
+    /// What was tried upstream.
+    pub attempts: Attempts,
+    /// Bytes of the request's body seen so far.
+    pub body_received: u64,
+    /// The refusal that ended the request, if one did.
+    pub rejection: Option<Rejection>,
+}
+
+/// What routing decided.
+pub struct Plan {
+    /// The matched route.
+    pub route: Arc<Route>,
+    /// The pattern of the path that matched, such as `/patients/{id}`.
+    pub pattern: String,
+    /// The upstream chosen by weight. `None` when the gateway answers itself.
+    pub target: Option<Arc<Target>>,
+    /// The new path and query for the backend, when a rewrite changed them.
+    pub rewritten: Option<String>,
+    /// The last moment at which the request may still be going on.
+    pub deadline: Option<Instant>,
+    /// What consistent hashing goes by.
+    pub hash: Option<u64>,
+    /// Counts the request in the route's gauge.
+    pub in_flight: InFlight,
+}
+
+/// What was tried upstream for one request.
+#[derive(Default)]
+pub struct Attempts {
+    /// How many attempts were begun.
+    pub count: u8,
+    /// The backends that were tried.
+    pub tried: Tried,
+    /// The attempt that is under way or was the last.
+    pub current: Option<Attempt>,
+    /// Whether `current` was chosen but not begun yet.
+    pub prepared: bool,
+    /// Counts the attempt in the upstream's gauge.
+    pub in_flight: Option<InFlight>,
+    /// The status code of the last attempt's response.
+    pub status: Option<u16>,
+    /// From the beginning of the last attempt to the head of its response.
+    pub first_byte: Option<Duration>,
+    /// Whether the last attempt used a kept-alive connection.
+    pub reused: bool,
+    /// The HTTP version the backend answered in.
+    pub version: Option<http::Version>,
+    /// When the wait that is under way ends without result.
+    pub wait_ends: Option<Instant>,
+}
+
+impl RequestContext {
+    /// The context of a request about which nothing is known yet.
+    pub fn new() -> Self {
+        Self {
+            started_at: Instant::now(),
+            client: None,
+            listener: None,
+            request_id: None,
+            snapshot: None,
+            plan: None,
+            attempts: Attempts::default(),
+            body_received: 0,
+            rejection: None,
+        }
+    }
+
+    /// The id in text, empty before it is known.
+    pub fn id(&self) -> &str {
+        self.request_id.as_ref().map_or("", RequestId::as_str)
+    }
+
+    /// Whether the client speaks TLS.
+    pub fn is_tls(&self) -> bool {
+        self.listener.as_ref().is_some_and(|listener| listener.tls)
+    }
+
+    /// The upstream this request goes to.
+    pub fn target(&self) -> Option<&Arc<Target>> {
+        self.plan.as_ref()?.target.as_ref()
+    }
+
+    /// The plan, or a refusal where a phase ran before routing.
+    ///
+    /// # Errors
+    /// [`Rejection::OutOfOrder`] if routing has not run.
+    pub fn planned(&self) -> Result<&Plan, Rejection> {
+        self.plan.as_ref().ok_or(Rejection::OutOfOrder)
+    }
+}
+
+impl Default for RequestContext {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,14 @@
+//! One step of a request each.
+//!
+//! A phase takes headers and the context; it takes `Session` only to act on
+//! it. Nothing here keeps state between requests, and nothing here looks
+//! anything up by name: the route that was matched holds all there is.
+
+pub mod admit;
+pub mod context;
+pub mod deadline;
+pub mod headers;
+pub mod observe;
+pub mod rejection;
+pub mod route;
+pub mod upstream;

@@ -1,0 +1,99 @@
+//! The one place where a finished request becomes metrics and an access log line.
+
+use std::time::SystemTime;
+
+use pingora_core::Error;
+use pingora_proxy::Session;
+
+use super::{context::RequestContext, rejection::Rejection, upstream};
+use crate::{
+    runtime::resources::Resources,
+    telemetry::{
+        access_log::{AccessLog, AccessRecord},
+        label::Protocol,
+        reason::{AbortPhase, ErrorReason},
+    },
+};
+
+/// Writes down what became of the request.
+pub fn close(session: &mut Session, error: Option<&Error>, ctx: &mut RequestContext, resources: &Resources) {
+    upstream::attempted(ctx);
+    // An error after the refusal was answered changes nothing about the cause.
+    let reason = ctx.rejection.as_ref().map(Rejection::reason);
+    let reason = reason.or_else(|| error.map(|error| upstream::refusal_of(ctx, error).reason()));
+    let status = session.response_written().map(|response| response.status.as_u16());
+    let unmatched = resources.metrics.unmatched();
+    let metrics = ctx.plan.as_ref().map_or(unmatched, |plan| &plan.route.metrics);
+    // 499 is nginx's: the client left before it got an answer.
+    metrics.answered(&session.req_header().method, status.unwrap_or(499), ctx.started_at.elapsed());
+    if let Some(first_byte) = ctx.attempts.first_byte {
+        metrics.first_byte(first_byte);
+    }
+    if let Some(reason) = reason {
+        metrics.error(reason);
+        if reason == ErrorReason::ClientAbort {
+            metrics.client_abort(abort_phase(session, status));
+        }
+    }
+    if let Some(listener) = &ctx.listener {
+        listener.metrics.request(Protocol::from(session.req_header().version));
+        listener.metrics.bytes(session.body_bytes_read() as u64, session.body_bytes_sent() as u64);
+        if let Some(Rejection::BadRequest(reason)) = &ctx.rejection {
+            listener.metrics.bad_request(*reason);
+        }
+    }
+    if let Some(log) = &resources.access_log {
+        write(log, session, ctx, status, reason);
+    }
+    // Dropped here and not with the session, which a kept-alive connection holds longer.
+    ctx.attempts.current = None;
+    ctx.plan = None;
+}
+
+fn abort_phase(session: &mut Session, status: Option<u16>) -> AbortPhase {
+    match status {
+        Some(_) => AbortPhase::ResponseBody,
+        None if session.is_body_done() => AbortPhase::Waiting,
+        None => AbortPhase::RequestBody,
+    }
+}
+
+fn write(
+    log: &AccessLog,
+    session: &Session,
+    ctx: &RequestContext,
+    status: Option<u16>,
+    error: Option<ErrorReason>,
+) {
+    let request = session.req_header();
+    let header = |name: http::HeaderName| request.headers.get(name).map(http::HeaderValue::as_bytes);
+    let authority = request.uri.authority().map(|authority| authority.as_str().as_bytes());
+    let tls = session.digest().and_then(|digest| digest.ssl_digest.as_ref());
+    let plan = ctx.plan.as_ref();
+    let attempts = &ctx.attempts;
+    log.write(&AccessRecord {
+        time: SystemTime::now(),
+        request_id: ctx.id(),
+        client: ctx.client.as_ref().map(|client| client.address),
+        listener: ctx.listener.as_ref().map_or("", |listener| &listener.name),
+        protocol: Protocol::from(request.version),
+        tls_version: tls.map(|tls| tls.version.as_ref()),
+        method: request.method.as_str(),
+        host: authority.or_else(|| header(http::header::HOST)).unwrap_or_default(),
+        path: request.uri.path().as_bytes(),
+        pattern: plan.map(|plan| plan.pattern.as_str()),
+        route: plan.map(|plan| plan.route.name.as_str()),
+        status,
+        bytes_in: session.body_bytes_read() as u64,
+        bytes_out: session.body_bytes_sent() as u64,
+        duration: ctx.started_at.elapsed(),
+        upstream: ctx.target().map(|target| target.name()),
+        backend: attempts.current.as_ref().map(|attempt| attempt.backend().name()),
+        attempts: attempts.count.into(),
+        upstream_first_byte: attempts.first_byte,
+        upstream_reused: (attempts.count > 0).then_some(attempts.reused),
+        error,
+        detail: ctx.rejection.as_ref().map(Rejection::code),
+        user_agent: header(http::header::USER_AGENT),
+    });
+}

@@ -1,0 +1,308 @@
+//! Every refusal the gateway decides itself, and the one answer they all get.
+
+use std::{borrow::Cow, fmt};
+
+use bytes::Bytes;
+use http::{StatusCode, header};
+use pingora_core::{Error, ErrorSource, ErrorType};
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+
+use super::context::RequestContext;
+use crate::{
+    framing,
+    telemetry::reason::{BadRequestReason, ErrorReason},
+};
+
+/// A refusal: what the client is told, and why.
+///
+/// It crosses Pingora as the cause of an error and is found again in
+/// `fail_to_proxy`. Details are for the log only; the client gets the title
+/// and the stable code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejection {
+    /// The request breaks HTTP in a way that must not be passed on.
+    BadRequest(BadRequestReason),
+    /// No route takes the request.
+    NoRoute,
+    /// The body is larger than the route allows.
+    BodyTooLarge,
+    /// No backend of the upstream is usable.
+    NoHealthyBackend,
+    /// The circuit breaker of the upstream is open.
+    CircuitOpen,
+    /// No connection to a backend.
+    ConnectFailed,
+    /// No connection to a backend in time.
+    ConnectTimeout,
+    /// The TLS handshake with a backend failed.
+    TlsFailed,
+    /// The connection to the backend broke.
+    UpstreamReset,
+    /// The backend did not answer in time.
+    UpstreamTimeout,
+    /// What the backend answered is not HTTP.
+    UpstreamBadResponse,
+    /// The request as a whole took too long.
+    TotalTimeout,
+    /// The client went away.
+    ClientAbort,
+    /// The client took too long to send.
+    ClientTimeout,
+    /// A phase ran before the one it needs: a fault of ours.
+    OutOfOrder,
+    /// Something else went wrong inside.
+    Internal,
+}
+
+impl Rejection {
+    /// The reason, shared with metrics and logs.
+    pub fn reason(&self) -> ErrorReason {
+        match self {
+            Self::BadRequest(_) => ErrorReason::BadRequest,
+            Self::NoRoute => ErrorReason::NoRoute,
+            Self::BodyTooLarge => ErrorReason::BodyTooLarge,
+            Self::NoHealthyBackend => ErrorReason::NoHealthyBackend,
+            Self::CircuitOpen => ErrorReason::CircuitOpen,
+            Self::ConnectFailed => ErrorReason::ConnectFailed,
+            Self::ConnectTimeout => ErrorReason::ConnectTimeout,
+            Self::TlsFailed => ErrorReason::TlsFailed,
+            Self::UpstreamReset => ErrorReason::UpstreamReset,
+            Self::UpstreamTimeout => ErrorReason::UpstreamTimeout,
+            Self::UpstreamBadResponse => ErrorReason::UpstreamBadResponse,
+            Self::TotalTimeout => ErrorReason::TotalTimeout,
+            Self::ClientAbort => ErrorReason::ClientAbort,
+            Self::ClientTimeout => ErrorReason::ClientTimeout,
+            Self::OutOfOrder | Self::Internal => ErrorReason::Internal,
+        }
+    }
+
+    /// The stable code in the answer, in metrics and in logs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BadRequest(reason) => reason.as_str(),
+            other => other.reason().as_str(),
+        }
+    }
+
+    /// The status code of the answer.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(reason) => {
+                StatusCode::from_u16(framing::status(*reason)).unwrap_or(StatusCode::BAD_REQUEST)
+            }
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::NoHealthyBackend | Self::CircuitOpen => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ConnectFailed | Self::TlsFailed | Self::UpstreamReset | Self::UpstreamBadResponse => {
+                StatusCode::BAD_GATEWAY
+            }
+            Self::ConnectTimeout | Self::UpstreamTimeout | Self::TotalTimeout => StatusCode::GATEWAY_TIMEOUT,
+            // 499 is nginx's; it is never sent, only counted.
+            Self::ClientAbort => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
+            Self::ClientTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::OutOfOrder | Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// One sentence for the client, free of details of the inside.
+    pub fn detail(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::BadRequest(reason) => {
+                return Cow::Owned(format!(
+                    "The request is not acceptable: {}.",
+                    reason.as_str().replace('_', " ")
+                ));
+            }
+            Self::NoRoute => "No route takes this request.",
+            Self::BodyTooLarge => "The request body is larger than this route allows.",
+            Self::NoHealthyBackend => "No backend of the service is available.",
+            Self::CircuitOpen => "The service is failing and is given a pause.",
+            Self::ConnectFailed => "The service could not be reached.",
+            Self::ConnectTimeout => "The service could not be reached in time.",
+            Self::TlsFailed => "No secure connection to the service could be made.",
+            Self::UpstreamReset => "The service broke the connection.",
+            Self::UpstreamTimeout => "The service did not answer in time.",
+            Self::UpstreamBadResponse => "The service answered with something that is not HTTP.",
+            Self::TotalTimeout => "The request took longer than it may.",
+            Self::ClientAbort => "The client went away.",
+            Self::ClientTimeout => "The request was not sent in time.",
+            Self::OutOfOrder | Self::Internal => "Something went wrong in the gateway.",
+        })
+    }
+
+    /// Seconds after which trying again may help.
+    fn retry_after(&self) -> Option<u32> {
+        matches!(self, Self::NoHealthyBackend | Self::CircuitOpen).then_some(1)
+    }
+
+    /// The refusal behind an error of Pingora: the one we raised, or the one that fits.
+    pub fn of(error: &Error) -> Self {
+        if let Some(raised) = error.root_cause().downcast_ref::<Rejection>() {
+            return raised.clone();
+        }
+        match (error.esource(), error.etype()) {
+            (ErrorSource::Downstream, ErrorType::ReadTimedout) => Self::ClientTimeout,
+            (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader) => {
+                Self::BadRequest(BadRequestReason::Malformed)
+            }
+            (ErrorSource::Downstream, _) => Self::ClientAbort,
+            (_, ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout) => Self::ConnectTimeout,
+            (
+                _,
+                ErrorType::TLSHandshakeFailure
+                | ErrorType::InvalidCert
+                | ErrorType::HandshakeError
+                | ErrorType::TLSWantX509Lookup,
+            ) => Self::TlsFailed,
+            (_, ErrorType::ReadTimedout | ErrorType::WriteTimedout) => Self::UpstreamTimeout,
+            (
+                _,
+                ErrorType::ConnectRefused
+                | ErrorType::ConnectNoRoute
+                | ErrorType::ConnectError
+                | ErrorType::ConnectProxyFailure
+                | ErrorType::BindError
+                | ErrorType::SocketError,
+            ) => Self::ConnectFailed,
+            (_, ErrorType::InvalidHTTPHeader | ErrorType::InvalidH2 | ErrorType::H1Error) => {
+                Self::UpstreamBadResponse
+            }
+            (ErrorSource::Upstream, _) => Self::UpstreamReset,
+            _ => Self::Internal,
+        }
+    }
+
+    /// The refusal as an error that Pingora passes on to `fail_to_proxy`.
+    pub fn into_error(self) -> Box<Error> {
+        let status = self.status().as_u16();
+        Error::because(ErrorType::HTTPStatus(status), "refused", self)
+    }
+
+    /// The body of the answer (RFC 9457).
+    pub fn problem(&self, request_id: &str) -> Bytes {
+        let status = self.status();
+        let problem = serde_json::json!({
+            "type": format!("urn:nilegate:problem:{}", self.code()),
+            "title": status.canonical_reason().unwrap_or("Error"),
+            "status": status.as_u16(),
+            "code": self.code(),
+            "detail": self.detail(),
+            "request_id": request_id,
+        });
+        Bytes::from(problem.to_string())
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+impl From<Rejection> for Box<Error> {
+    fn from(rejection: Rejection) -> Self {
+        rejection.into_error()
+    }
+}
+
+/// Answers with the refusal, unless something has been answered already.
+///
+/// Returns the status code the client got: that of the refusal, that of the
+/// response under way, or 0 when there is nobody left to answer.
+pub async fn respond(session: &mut Session, ctx: &mut RequestContext, rejection: Rejection) -> u16 {
+    let gone = rejection == Rejection::ClientAbort;
+    let answer = session.response_written().map(|written| written.status);
+    let status = rejection.status();
+    // The first refusal is the one that counts.
+    let rejection = ctx.rejection.get_or_insert(rejection).clone();
+    if let Some(sent) = answer.filter(|sent| !sent.is_informational()) {
+        // Too late for an answer: the client must see that the body is cut off.
+        session.set_keepalive(None);
+        return sent.as_u16();
+    }
+    if gone {
+        return 0;
+    }
+    match write(session, ctx, &rejection, status).await {
+        Ok(()) => status.as_u16(),
+        Err(error) => {
+            tracing::debug!("refusal could not be sent: {error}");
+            0
+        }
+    }
+}
+
+async fn write(
+    session: &mut Session,
+    ctx: &RequestContext,
+    rejection: &Rejection,
+    status: StatusCode,
+) -> pingora_core::Result<()> {
+    let body = rejection.problem(ctx.id());
+    let mut response = ResponseHeader::build(status, Some(8))?;
+    response.insert_header(header::CONTENT_TYPE, "application/problem+json")?;
+    response.insert_header(header::CONTENT_LENGTH, body.len())?;
+    response.insert_header(header::CACHE_CONTROL, "no-store")?;
+    if let Some(seconds) = rejection.retry_after() {
+        response.insert_header(header::RETRY_AFTER, seconds)?;
+    }
+    super::headers::identify(&mut response, ctx)?;
+    answer(session, response, body).await
+}
+
+/// Sends a response made by the gateway, without its body where HTTP wants none.
+pub async fn answer(
+    session: &mut Session,
+    response: ResponseHeader,
+    body: Bytes,
+) -> pingora_core::Result<()> {
+    let bodyless = session.req_header().method == http::Method::HEAD
+        || matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || body.is_empty();
+    session.write_response_header(Box::new(response), bodyless).await?;
+    if !bodyless {
+        session.write_response_body(Some(body), true).await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_survives_its_way_through_pingora() {
+        let error = Rejection::NoHealthyBackend.into_error();
+        assert_eq!(*error.etype(), ErrorType::HTTPStatus(503));
+        assert_eq!(Rejection::of(&error), Rejection::NoHealthyBackend);
+    }
+
+    #[test]
+    fn errors_of_pingora_find_their_refusal() {
+        let cases = [
+            (Error::new_up(ErrorType::ConnectRefused), Rejection::ConnectFailed),
+            (Error::new_up(ErrorType::ConnectTimedout), Rejection::ConnectTimeout),
+            (Error::new_up(ErrorType::ReadTimedout), Rejection::UpstreamTimeout),
+            (Error::new_up(ErrorType::InvalidHTTPHeader), Rejection::UpstreamBadResponse),
+            (Error::new_up(ErrorType::ConnectionClosed), Rejection::UpstreamReset),
+            (Error::new_down(ErrorType::ReadTimedout), Rejection::ClientTimeout),
+            (Error::new_down(ErrorType::ConnectionClosed), Rejection::ClientAbort),
+            (Error::new_in(ErrorType::InternalError), Rejection::Internal),
+        ];
+        for (error, expected) in cases {
+            assert_eq!(Rejection::of(&error), expected, "{error}");
+        }
+    }
+
+    #[test]
+    fn the_answer_is_problem_json_without_details_of_the_inside() {
+        let body = Rejection::NoRoute.problem("abc");
+        let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(problem["status"], 404);
+        assert_eq!(problem["code"], "no_route");
+        assert_eq!(problem["request_id"], "abc");
+    }
+}

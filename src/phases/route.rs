@@ -1,0 +1,110 @@
+//! From the request and the snapshot to a plan; answers that need no upstream.
+
+use http::{HeaderValue, header};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::Session;
+
+use super::{
+    context::{Plan, RequestContext},
+    headers::identify,
+    rejection::{Rejection, answer},
+};
+use crate::{
+    routing::{Redirect, RequestParts},
+    runtime::route::{Action, Route},
+    telemetry::reason::BadRequestReason,
+};
+
+/// Matches the request and resolves everything later phases need.
+///
+/// # Errors
+/// [`Rejection::NoRoute`] when no route takes it.
+pub fn select(request: &RequestHeader, ctx: &mut RequestContext) -> Result<(), Rejection> {
+    let snapshot = ctx.snapshot.as_ref().ok_or(Rejection::OutOfOrder)?;
+    let parts = parts(request);
+    let matched = snapshot.routes.find(&parts).ok_or(Rejection::NoRoute)?;
+    let route = matched.value.clone();
+    let target = match &route.action {
+        Action::Proxy(split) => Some(split.pick(rand::random()).clone()),
+        Action::Redirect(_) | Action::Respond { .. } => None,
+    };
+    let rewritten =
+        route.rewrite.as_ref().and_then(|rewrite| rewrite.apply(parts.path, parts.query, &matched.captures));
+    let hash = target.as_ref().and_then(|target| {
+        let client = ctx.client.as_ref()?;
+        target.upstream.hash_key()?.of(parts.headers, parts.path, client.address)
+    });
+    let deadline = target.as_ref().and_then(|t| t.timeouts.total).map(|total| ctx.started_at + total);
+    let pattern = matched.pattern.to_owned();
+    let in_flight = route.metrics.begin();
+    ctx.plan = Some(Plan { route, pattern, target, rewritten, deadline, hash, in_flight });
+    Ok(())
+}
+
+/// The parts of a request that routing looks at.
+pub fn parts(request: &RequestHeader) -> RequestParts<'_> {
+    let host = request
+        .uri
+        .authority()
+        .map(http::uri::Authority::as_str)
+        .or_else(|| request.headers.get(header::HOST).and_then(|host| host.to_str().ok()));
+    RequestParts {
+        host: host.unwrap_or(""),
+        path: request.uri.path(),
+        query: request.uri.query(),
+        method: &request.method,
+        headers: &request.headers,
+    }
+}
+
+/// Answers routes that need no upstream. `false`: the request goes on.
+///
+/// # Errors
+/// Only if the answer cannot be written.
+pub async fn answer_locally(session: &mut Session, ctx: &RequestContext) -> pingora_core::Result<bool> {
+    let plan = ctx.planned()?;
+    let (mut response, body) = match &plan.route.action {
+        Action::Proxy(_) => return Ok(false),
+        Action::Redirect(redirect) => {
+            let to = redirect_target(session.req_header(), ctx, redirect)?;
+            let mut response = ResponseHeader::build(redirect.status(), Some(8))?;
+            response.insert_header(header::LOCATION, to)?;
+            (response, bytes::Bytes::new())
+        }
+        Action::Respond { status, content_type, body } => {
+            let mut response = ResponseHeader::build(*status, Some(8))?;
+            response.insert_header(header::CONTENT_TYPE, content_type)?;
+            (response, body.clone())
+        }
+    };
+    if response.status != http::StatusCode::NO_CONTENT {
+        response.insert_header(header::CONTENT_LENGTH, body.len())?;
+    }
+    identify(&mut response, ctx)?;
+    finish_local(&mut response, ctx, &plan.route)?;
+    answer(session, response, body).await?;
+    Ok(true)
+}
+
+fn finish_local(
+    response: &mut ResponseHeader,
+    ctx: &RequestContext,
+    route: &Route,
+) -> pingora_core::Result<()> {
+    if let Some(security) = &route.security_headers {
+        security.apply(response, ctx.is_tls())?;
+    }
+    route.response_headers.apply_response(response)
+}
+
+/// The captures are found again, because they borrow from the request.
+fn redirect_target(
+    request: &RequestHeader,
+    ctx: &RequestContext,
+    redirect: &Redirect,
+) -> Result<HeaderValue, Rejection> {
+    let snapshot = ctx.snapshot.as_ref().ok_or(Rejection::OutOfOrder)?;
+    let parts = parts(request);
+    let matched = snapshot.routes.find(&parts).ok_or(Rejection::OutOfOrder)?;
+    redirect.location(&parts, &matched.captures).ok_or(Rejection::BadRequest(BadRequestReason::MissingHost))
+}

@@ -1,0 +1,205 @@
+//! The table of contents of a request: which phase runs in which hook of Pingora.
+//!
+//! Each hook calls its phases in order and does nothing else.
+
+use std::{os::fd::RawFd, sync::Arc};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pingora_core::{Error, Result, modules::http::HttpModules, protocols::Digest, upstreams::peer::HttpPeer};
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+
+use crate::{
+    phases::{
+        admit,
+        context::RequestContext,
+        headers, observe,
+        rejection::{self, Rejection},
+        route, upstream,
+    },
+    runtime::{resources::Resources, snapshot::SnapshotCell},
+};
+
+/// The gateway as Pingora sees it.
+pub struct Gateway {
+    resources: Arc<Resources>,
+    snapshots: Arc<SnapshotCell>,
+}
+
+impl Gateway {
+    /// A gateway that serves whatever snapshot the cell holds.
+    pub fn new(resources: Arc<Resources>, snapshots: Arc<SnapshotCell>) -> Self {
+        Self { resources, snapshots }
+    }
+
+    /// From the request to the plan: everything that can refuse before a backend is asked.
+    fn plan(&self, session: &Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
+        let request = session.req_header();
+        admit::check(request, &self.resources)?;
+        route::select(request, ctx)?;
+        admit::announced_body(request, ctx.planned()?.route.body_limit)
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = RequestContext;
+
+    fn new_ctx(&self) -> RequestContext {
+        RequestContext::new()
+    }
+
+    /// No module of Pingora's runs: what they do is done by phases.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn early_request_filter(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<()> {
+        admit::open(session, ctx, &self.resources, &self.snapshots);
+        Ok(())
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<bool> {
+        match self.plan(session, ctx) {
+            Ok(()) => route::answer_locally(session, ctx).await,
+            Err(refusal) => {
+                rejection::respond(session, ctx, refusal).await;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn proxy_upstream_filter(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<bool> {
+        match upstream::prepare(ctx) {
+            Ok(()) => Ok(true),
+            Err(refusal) => {
+                rejection::respond(session, ctx, refusal).await;
+                Ok(false)
+            }
+        }
+    }
+
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
+        upstream::pick(session, ctx).map_err(Rejection::into_error)
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        reused: bool,
+        _peer: &HttpPeer,
+        _fd: RawFd,
+        digest: Option<&Digest>,
+        ctx: &mut RequestContext,
+    ) -> Result<()> {
+        upstream::connected(ctx, reused, digest);
+        Ok(())
+    }
+
+    fn fail_to_connect(
+        &self,
+        session: &mut Session,
+        _peer: &HttpPeer,
+        ctx: &mut RequestContext,
+        error: Box<Error>,
+    ) -> Box<Error> {
+        upstream::connect_failed(session, ctx, error)
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        ctx: &mut RequestContext,
+        _client_reused: bool,
+    ) -> Box<Error> {
+        upstream::attempt_failed(session, ctx, error)
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        upstream: &mut RequestHeader,
+        ctx: &mut RequestContext,
+    ) -> Result<()> {
+        headers::to_upstream(upstream, session.req_header().version, ctx)
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        ctx: &mut RequestContext,
+    ) -> Result<()> {
+        let piece = body.as_ref().map_or(0, Bytes::len);
+        Ok(admit::count_body(ctx, piece)?)
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut RequestContext,
+    ) -> Result<()> {
+        upstream::responded(session, ctx, response)?;
+        headers::from_upstream(response);
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        _session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut RequestContext,
+    ) -> Result<()> {
+        headers::to_downstream(response, ctx)
+    }
+
+    fn upstream_response_body_filter(
+        &self,
+        session: &mut Session,
+        _body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        ctx: &mut RequestContext,
+    ) -> Result<Option<std::time::Duration>> {
+        upstream::body_arrived(session, ctx, end_of_stream)?;
+        Ok(None)
+    }
+
+    async fn fail_to_proxy(
+        &self,
+        session: &mut Session,
+        error: &Error,
+        ctx: &mut RequestContext,
+    ) -> FailToProxy {
+        let refusal = upstream::refusal_of(ctx, error);
+        let error_code = rejection::respond(session, ctx, refusal).await;
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut RequestContext) {
+        observe::close(session, error, ctx, &self.resources);
+    }
+
+    /// The access log and the metrics tell what Pingora would write at error level.
+    fn suppress_error_log(&self, _session: &Session, _ctx: &RequestContext, _error: &Error) -> bool {
+        !tracing::enabled!(tracing::Level::DEBUG)
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _session: &Session,
+        _ctx: &RequestContext,
+        _error: &Error,
+        _context: ProxyWarnLogContext,
+    ) -> bool {
+        !tracing::enabled!(tracing::Level::DEBUG)
+    }
+
+    /// Without the path: it may name a patient.
+    fn request_summary(&self, session: &Session, ctx: &RequestContext) -> String {
+        let route = ctx.plan.as_ref().map_or("_unmatched", |plan| plan.route.name.as_str());
+        format!("{} {route}, request id {}", session.req_header().method, ctx.id())
+    }
+}

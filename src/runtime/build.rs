@@ -1,0 +1,217 @@
+//! From the `traffic:` section to a snapshot, reporting every problem at once.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode};
+
+use super::{
+    resources::Resources,
+    route::{Action, Route, Target},
+    snapshot::{NamedUpstream, Snapshot},
+};
+use crate::{
+    config::{
+        finding::Problem,
+        headers::HeaderRulesConfig,
+        route::{RespondConfig, RouteConfig},
+        traffic::TrafficConfig,
+        values::Name,
+    },
+    headers::{Forwarding, HeaderRules, Message, SecurityHeaders},
+    routing::{Entry, Redirect, Rewrite, RouteTable, WeightedSplit},
+    upstream::{ResolvedTimeouts, RetryPolicy, Upstream},
+};
+
+/// Compiles a snapshot. Upstreams whose configuration did not change are taken
+/// over from the previous snapshot with their health, pools and breakers.
+///
+/// # Errors
+/// All problems of the section, with paths below `traffic`.
+pub fn build(
+    config: &TrafficConfig,
+    resources: &Resources,
+    previous: Option<&Snapshot>,
+) -> Result<Snapshot, Vec<Problem>> {
+    let mut problems = Problems::default();
+    let upstreams = upstreams(config, resources, previous, &mut problems);
+    let forwarding = problems.take("traffic.forwarding", Forwarding::compile(&config.forwarding));
+    let builder = RouteBuilder { config, resources, upstreams: &upstreams };
+    let mut routes = Vec::with_capacity(config.routes.len());
+    for (index, route) in config.routes.iter().enumerate() {
+        let at = format!("traffic.routes[{index}]");
+        let mut found = Problems::default();
+        if let Some(compiled) = builder.route(route, &mut found) {
+            let name = route.name.as_str();
+            routes.push(Entry { name, matches: &route.matches, value: Arc::new(compiled) });
+        }
+        problems.add(&at, found.0);
+    }
+    if !problems.0.is_empty() {
+        // The table reports on every route, so that overlaps show up beside the rest.
+        let entries = config.routes.iter();
+        let entries = entries.map(|r| Entry { name: r.name.as_str(), matches: &r.matches, value: () });
+        problems.take("traffic.routes", RouteTable::build(entries));
+        return Err(problems.0);
+    }
+    let table = problems.take("traffic.routes", RouteTable::build(routes));
+    match (table, forwarding) {
+        (Some(routes), Some(forwarding)) => Ok(Snapshot {
+            generation: previous.map_or(1, |p| p.generation + 1),
+            routes,
+            upstreams,
+            forwarding: Arc::new(forwarding),
+            config: config.clone(),
+        }),
+        _ => Err(problems.0),
+    }
+}
+
+fn upstreams(
+    config: &TrafficConfig,
+    resources: &Resources,
+    previous: Option<&Snapshot>,
+    problems: &mut Problems,
+) -> BTreeMap<String, NamedUpstream> {
+    let mut built = BTreeMap::new();
+    for (name, section) in &config.upstreams {
+        let before = previous.and_then(|p| p.upstreams.get(name.as_str())).map(|named| &named.upstream);
+        let at = format!("traffic.upstreams.{name}");
+        if let Some(upstream) = problems.take(&at, Upstream::build(name.as_str(), section, before)) {
+            let metrics = resources.metrics.upstream(name.as_str());
+            built.insert(name.to_string(), NamedUpstream { upstream, metrics });
+        }
+    }
+    built
+}
+
+/// What every route of a section is compiled with.
+struct RouteBuilder<'a> {
+    config: &'a TrafficConfig,
+    resources: &'a Resources,
+    upstreams: &'a BTreeMap<String, NamedUpstream>,
+}
+
+impl RouteBuilder<'_> {
+    fn route(&self, route: &RouteConfig, problems: &mut Problems) -> Option<Route> {
+        let action = self.action(route, problems);
+        let rewrite = route.rewrite.as_ref().map_or(Some(None), |rewrite| {
+            problems.take("rewrite", Rewrite::compile(rewrite, &route.matches)).map(Some)
+        });
+        let security = route.security_headers.as_ref().or(self.config.security_headers.as_ref());
+        let security = match security {
+            Some(section) => problems.take("security_headers", SecurityHeaders::compile(section)).map(Some),
+            None => Some(None),
+        };
+        let common = &self.config.headers;
+        let request = rules(&common.request, &route.headers.request, Message::Request);
+        let request = problems.take("headers.request", request);
+        let response = rules(&common.response, &route.headers.response, Message::Response);
+        let response = problems.take("headers.response", response);
+        Some(Route {
+            name: route.name.to_string(),
+            action: action?,
+            body_limit: route.body_limit.unwrap_or(self.resources.limits.body).get(),
+            rewrite: rewrite?,
+            request_headers: request?,
+            response_headers: response?,
+            security_headers: security?,
+            metrics: self.resources.metrics.route(route.name.as_str()),
+        })
+    }
+
+    fn action(&self, route: &RouteConfig, problems: &mut Problems) -> Option<Action> {
+        if let Some(upstream) = &route.upstream {
+            let target = self.target(route, upstream, "upstream", problems)?;
+            return problems.take("upstream", WeightedSplit::new(vec![(target, 1)])).map(Action::Proxy);
+        }
+        if let Some(parts) = &route.split {
+            let mut targets = Vec::with_capacity(parts.len());
+            for (index, part) in parts.iter().enumerate() {
+                let at = format!("split[{index}].upstream");
+                targets.push((self.target(route, &part.upstream, &at, problems)?, part.weight));
+            }
+            return problems.take("split", WeightedSplit::new(targets)).map(Action::Proxy);
+        }
+        if let Some(redirect) = &route.redirect {
+            let redirect = problems.take("redirect", Redirect::compile(redirect, &route.matches));
+            return redirect.map(Action::Redirect);
+        }
+        if let Some(respond) = &route.respond {
+            return respond_action(respond, problems);
+        }
+        problems.0.push(Problem::new(
+            "",
+            format!("route `{}` says nothing of what becomes of its requests", route.name),
+        ));
+        None
+    }
+
+    fn target(
+        &self,
+        route: &RouteConfig,
+        name: &Name,
+        at: &str,
+        problems: &mut Problems,
+    ) -> Option<Arc<Target>> {
+        if !self.config.upstreams.contains_key(name) {
+            problems.0.push(Problem::new(at, format!("unknown upstream `{name}`")));
+            return None;
+        }
+        // Known but not built: its own problems have been reported.
+        let named = self.upstreams.get(name.as_str())?;
+        if let Some(timeouts) = &route.timeouts {
+            problems.add("timeouts", ResolvedTimeouts::check(timeouts));
+        }
+        Some(Arc::new(Target {
+            upstream: Arc::clone(&named.upstream),
+            timeouts: named.upstream.timeouts(route.timeouts.as_ref()),
+            retry: route.retry.clone().map(RetryPolicy::new),
+            metrics: Arc::clone(&named.metrics),
+        }))
+    }
+}
+
+/// The rules of all routes, then those of one.
+fn rules(
+    common: &HeaderRulesConfig,
+    own: &HeaderRulesConfig,
+    message: Message,
+) -> Result<HeaderRules, Vec<Problem>> {
+    Ok(HeaderRules::compile(common, message)?.then(&HeaderRules::compile(own, message)?))
+}
+
+fn respond_action(respond: &RespondConfig, problems: &mut Problems) -> Option<Action> {
+    let status = problems.status("respond.status", respond.status);
+    let content_type = problems.header_value("respond.content_type", &respond.content_type);
+    Some(Action::Respond {
+        status: status?,
+        content_type: content_type?,
+        body: Bytes::from(respond.body.clone()),
+    })
+}
+
+/// The problems found so far.
+#[derive(Default)]
+struct Problems(Vec<Problem>);
+
+impl Problems {
+    fn add(&mut self, at: &str, found: Vec<Problem>) {
+        self.0.extend(found.into_iter().map(|problem| problem.within(at)));
+    }
+
+    /// The value, or nothing after its problems have been written down.
+    fn take<T>(&mut self, at: &str, result: Result<T, Vec<Problem>>) -> Option<T> {
+        result.map_err(|found| self.add(at, found)).ok()
+    }
+
+    fn header_value(&mut self, at: &str, text: &str) -> Option<HeaderValue> {
+        let value = HeaderValue::from_str(text);
+        value.map_err(|_| self.0.push(Problem::new(at, "not a valid header field value"))).ok()
+    }
+
+    fn status(&mut self, at: &str, code: u16) -> Option<StatusCode> {
+        let status = StatusCode::from_u16(code);
+        status.map_err(|_| self.0.push(Problem::new(at, format!("{code} is not a status code")))).ok()
+    }
+}

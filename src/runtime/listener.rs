@@ -1,0 +1,88 @@
+//! What a listener knows about the connections it accepts.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use crate::{
+    config::process::ListenerConfig,
+    headers::{ListenerFields, TrustedPeers},
+    telemetry::metrics::ListenerMetrics,
+};
+
+/// One configured listener.
+pub struct Listener {
+    /// Its name in metrics and logs.
+    pub name: String,
+    /// The address it is bound to.
+    pub address: SocketAddr,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+    /// Whether HTTP/2 is offered.
+    pub http2: bool,
+    /// What it is to its clients, in forwarding fields.
+    pub fields: ListenerFields,
+    /// Peers that must send a PROXY protocol header; `None` when nobody does.
+    pub proxy_protocol: Option<TrustedPeers>,
+    /// Handles of its metric series.
+    pub metrics: Arc<ListenerMetrics>,
+    max_connections: usize,
+    open: AtomicUsize,
+}
+
+impl Listener {
+    /// The listener as configured.
+    pub fn new(config: &ListenerConfig, metrics: Arc<ListenerMetrics>) -> Self {
+        Self {
+            name: config.name(),
+            address: config.address,
+            tls: config.tls.is_some(),
+            http2: config.http2,
+            fields: ListenerFields::new(config.tls.is_some(), config.address.port()),
+            proxy_protocol: config.proxy_protocol.as_ref().map(|p| TrustedPeers::new(&p.from)),
+            metrics,
+            max_connections: config.max_connections,
+            open: AtomicUsize::new(0),
+        }
+    }
+
+    /// Counts a connection in, unless the limit is reached.
+    pub fn admit(self: &Arc<Self>) -> Option<OpenConnection> {
+        let before = self.open.fetch_add(1, Ordering::Relaxed);
+        let connection = OpenConnection { listener: Arc::clone(self) };
+        (before < self.max_connections).then_some(connection)
+    }
+
+    /// Connections open now.
+    pub fn open_connections(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Whether a connection accepted at this local address came through this listener.
+    pub fn accepts(&self, local: &SocketAddr) -> bool {
+        self.address.port() == local.port()
+            && (self.address.ip().is_unspecified() || self.address.ip() == local.ip())
+    }
+}
+
+/// A connection counted in; dropping it counts it out.
+pub struct OpenConnection {
+    listener: Arc<Listener>,
+}
+
+impl OpenConnection {
+    /// The listener it came through.
+    pub fn listener(&self) -> &Arc<Listener> {
+        &self.listener
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.listener.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,14 @@
+//! Compiled state and its two lifetimes: `Resources` live as long as the
+//! process, a `Snapshot` until the next reload.
+//!
+//! Invariant: a request pins the `Arc<Route>` it matched and never looks
+//! anything up by name again, so no request can see half of a reload.
+
+mod build;
+pub mod listener;
+pub mod reload;
+pub mod resources;
+pub mod route;
+pub mod snapshot;
+
+pub use build::build;

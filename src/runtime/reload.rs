@@ -1,0 +1,181 @@
+//! The only writer of the snapshot cell: load, refuse or build, warm, swap, report.
+
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex as SyncMutex;
+use serde::Serialize;
+use tokio::sync::Mutex;
+
+use super::{
+    build::build,
+    resources::Resources,
+    snapshot::{Snapshot, SnapshotCell},
+};
+use crate::config::{
+    Config,
+    difference::{self, Changes},
+    finding::Finding,
+    load,
+    process::ProcessConfig,
+};
+use crate::{telemetry::label, upstream::Prober};
+
+/// Longest time the upstreams of a new snapshot get for their first look-up and probe.
+const WARM_UP_LIMIT: Duration = Duration::from_secs(5);
+
+/// What became of a reload.
+#[derive(Debug, Serialize)]
+#[serde(tag = "result", rename_all = "snake_case")]
+pub enum Outcome {
+    /// The new snapshot serves.
+    Applied {
+        /// Its number.
+        generation: u64,
+        /// What differs from the one before.
+        changes: Changes,
+    },
+    /// The files say what already runs.
+    Unchanged {
+        /// The number of the snapshot that goes on serving.
+        generation: u64,
+    },
+    /// `process:` differs: the whole file waits for a restart or an upgrade,
+    /// so that what runs always equals one file.
+    NeedsRestart {
+        /// The keys that differ.
+        keys: Vec<String>,
+    },
+    /// The files are wrong; the old snapshot goes on serving.
+    Refused {
+        /// What is wrong.
+        findings: Vec<Finding>,
+    },
+}
+
+/// Replaces the snapshot by what the files say now.
+pub struct Reloader {
+    path: PathBuf,
+    process: ProcessConfig,
+    cell: Arc<SnapshotCell>,
+    resources: Arc<Resources>,
+    /// One reload at a time, whoever asked.
+    turn: Mutex<()>,
+    fingerprint: SyncMutex<u64>,
+    prober: Arc<Prober>,
+}
+
+impl Reloader {
+    /// A reloader for the files that the first snapshot was built from.
+    pub fn new(
+        path: PathBuf,
+        process: ProcessConfig,
+        fingerprint: u64,
+        cell: Arc<SnapshotCell>,
+        resources: Arc<Resources>,
+        prober: Arc<Prober>,
+    ) -> Self {
+        let fingerprint = SyncMutex::new(fingerprint);
+        Self { path, process, cell, resources, turn: Mutex::new(()), fingerprint, prober }
+    }
+
+    /// The snapshot cell it writes.
+    pub fn cell(&self) -> &Arc<SnapshotCell> {
+        &self.cell
+    }
+
+    /// The file or directory it reads.
+    pub fn path(&self) -> &PathBuf {
+        &self.path
+    }
+
+    /// Whether the files differ from the last ones looked at, good or bad.
+    pub async fn is_due(&self) -> bool {
+        let path = self.path.clone();
+        let now = tokio::task::spawn_blocking(move || load::fingerprint(&path)).await;
+        let mut known = self.fingerprint.lock();
+        match now {
+            Ok(Some(now)) if now != *known => {
+                *known = now;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Loads, builds, warms and swaps; on any failure the old snapshot goes on serving.
+    pub async fn reload(&self) -> Outcome {
+        let _turn = self.turn.lock().await;
+        let outcome = self.attempt().await;
+        self.report(&outcome);
+        outcome
+    }
+
+    async fn attempt(&self) -> Outcome {
+        let path = self.path.clone();
+        let loaded = match tokio::task::spawn_blocking(move || load::load(&path)).await {
+            Ok(Ok(loaded)) => loaded,
+            Ok(Err(error)) => return Outcome::Refused { findings: error.findings },
+            Err(error) => {
+                let finding =
+                    Finding::about_file(self.path.display().to_string(), format!("cannot be read: {error}"));
+                return Outcome::Refused { findings: vec![finding] };
+            }
+        };
+        *self.fingerprint.lock() = loaded.fingerprint;
+        let Config { process, traffic } = &loaded.config;
+        if *process != self.process {
+            return Outcome::NeedsRestart { keys: difference::keys("process", &self.process, process) };
+        }
+        let current = self.cell.load_full();
+        if *traffic == current.config {
+            return Outcome::Unchanged { generation: current.generation };
+        }
+        match build(traffic, &self.resources, Some(&current)) {
+            Ok(next) => {
+                let next = Arc::new(next);
+                warm(&next, &self.prober).await;
+                let changes = difference::traffic(&current.config, traffic);
+                self.cell.swap(Arc::clone(&next));
+                Outcome::Applied { generation: next.generation, changes }
+            }
+            Err(problems) => Outcome::Refused { findings: loaded.source.report(problems).findings },
+        }
+    }
+
+    fn report(&self, outcome: &Outcome) {
+        let metrics = self.resources.metrics.process();
+        let generation = self.cell.load().generation;
+        let good = matches!(outcome, Outcome::Applied { .. } | Outcome::Unchanged { .. });
+        metrics.config_reloaded(if good { label::Outcome::Success } else { label::Outcome::Failure });
+        if good {
+            metrics.config_in_force(generation);
+        }
+        match outcome {
+            Outcome::Applied { changes, .. } => {
+                tracing::info!(generation, %changes, "configuration applied");
+            }
+            Outcome::Unchanged { .. } => tracing::info!(generation, "configuration unchanged"),
+            Outcome::NeedsRestart { keys } => {
+                tracing::warn!(generation, keys = keys.join(", "), "configuration needs a restart");
+            }
+            Outcome::Refused { findings } => {
+                for finding in findings {
+                    tracing::error!(generation, "configuration refused: {finding}");
+                }
+            }
+        }
+    }
+}
+
+/// Looks up and probes the upstreams of a snapshot once, all at the same time, within a limit.
+pub async fn warm(snapshot: &Snapshot, prober: &Prober) {
+    let now = Instant::now();
+    let rounds = snapshot.upstreams.values().map(|named| named.upstream.maintain(prober, now));
+    if tokio::time::timeout(WARM_UP_LIMIT, futures::future::join_all(rounds)).await.is_err() {
+        tracing::warn!("upstreams were not warm within {WARM_UP_LIMIT:?}; serving all the same");
+    }
+}

@@ -1,0 +1,119 @@
+//! What lives as long as the process.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use tokio::sync::Notify;
+
+use super::listener::Listener;
+use crate::{
+    config::process::{LimitsConfig, ProcessConfig},
+    telemetry::{
+        access_log::AccessLog,
+        metrics::{Metrics, MetricsError},
+    },
+    tls::CertificateStore,
+};
+
+/// Built once, before the first snapshot; shared by everything after.
+pub struct Resources {
+    /// Every metric family of the process.
+    pub metrics: Arc<Metrics>,
+    /// Where finished requests are written down. `None` when turned off.
+    pub access_log: Option<Arc<AccessLog>>,
+    /// The listeners, in the order of the configuration.
+    pub listeners: Vec<Arc<Listener>>,
+    /// The certificate stores of the TLS listeners, to be watched.
+    pub certificates: Vec<Arc<CertificateStore>>,
+    /// Limits on what a client may send.
+    pub limits: LimitsConfig,
+    /// Starting, serving or draining.
+    pub lifecycle: Lifecycle,
+}
+
+impl Resources {
+    /// Everything that the `process:` section describes, apart from sockets and threads.
+    ///
+    /// # Errors
+    /// Never for a correct table of metric families.
+    pub fn new(
+        config: &ProcessConfig,
+        certificates: Vec<Arc<CertificateStore>>,
+    ) -> Result<Self, MetricsError> {
+        let revision = option_env!("NILEGATE_REVISION").unwrap_or("unknown");
+        let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), revision)?);
+        let listeners = config
+            .listeners
+            .iter()
+            .map(|listener| {
+                let handles = metrics.listener(&listener.name());
+                Arc::new(Listener::new(listener, handles))
+            })
+            .collect();
+        let log = &config.telemetry.access_log;
+        let dropped = metrics.process().access_log_dropped();
+        Ok(Self {
+            access_log: AccessLog::from_config(log, dropped).map(Arc::new),
+            metrics,
+            listeners,
+            certificates,
+            limits: config.limits.clone(),
+            lifecycle: Lifecycle::default(),
+        })
+    }
+
+    /// Connections open now, over all listeners.
+    pub fn open_connections(&self) -> usize {
+        self.listeners.iter().map(|listener| listener.open_connections()).sum()
+    }
+}
+
+/// The stages of the process's life that requests and probes must know about.
+#[derive(Default)]
+pub struct Lifecycle {
+    warm: AtomicBool,
+    draining: AtomicBool,
+    closing: AtomicBool,
+    closing_notify: Notify,
+}
+
+impl Lifecycle {
+    /// The first snapshot is warm: listeners may open.
+    pub fn set_warm(&self) {
+        self.warm.store(true, Ordering::Release);
+    }
+
+    /// Whether the first snapshot is warm.
+    pub fn is_warm(&self) -> bool {
+        self.warm.load(Ordering::Acquire)
+    }
+
+    /// From now on every response ends its connection and `/readyz` says no.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether the process is on its way out.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// From now on idle connections are closed.
+    pub fn close_idle(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.closing_notify.notify_waiters();
+    }
+
+    /// Waits until idle connections are to be closed.
+    pub async fn closing(&self) {
+        let notified = self.closing_notify.notified();
+        tokio::pin!(notified);
+        // Registered before the flag is read, so the call in between is not missed.
+        notified.as_mut().enable();
+        if !self.closing.load(Ordering::Acquire) {
+            notified.await;
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The composition root: configuration in, running server out.
+
+use std::{path::PathBuf, sync::Arc};
+
+use parking_lot::Mutex;
+use pingora_core::{
+    apps::http_app::HttpServer,
+    listeners::{L4BufferSettings, ListenerConfig},
+    server::{
+        RunArgs, Server,
+        configuration::{Opt, ServerConf},
+    },
+    services::{ServiceHandle, ServiceWithDependents, background::background_service, listening::Service},
+};
+
+use crate::{
+    config::{
+        finding::{ConfigError, Problem},
+        load::Loaded,
+        process::{AdminConfig, ProcessConfig},
+    },
+    proxy::Gateway,
+    runtime::{
+        build,
+        reload::Reloader,
+        resources::Resources,
+        snapshot::{Snapshot, SnapshotCell},
+    },
+    services::{
+        admin::Admin,
+        front::{Front, ProxiedTls},
+    },
+    tasks::{Drain, ProbeUpstreams, Signals, WarmUp, WatchCertificates, WatchConfig, WriteAccessLog},
+    telemetry::{access_log::AccessLogWriter, log},
+    tls,
+    upstream::Prober,
+};
+
+/// Attempts Pingora would ever make; the retry policy stops long before.
+const MAX_ATTEMPTS: usize = 16;
+/// Added to the drain limit: the drain task always ends first.
+const GRACE_MARGIN_S: u64 = 5;
+
+/// How the process is to run.
+pub struct Options {
+    /// The files the configuration came from, for reloads.
+    pub path: PathBuf,
+    /// Whether the listeners of a running process are taken over.
+    pub upgrade: bool,
+    /// Further services that run beside the gateway.
+    pub beside: Vec<Box<dyn ServiceWithDependents>>,
+}
+
+/// Compiles everything that a run would, without opening a socket.
+///
+/// # Errors
+/// All problems of the configuration, with their places.
+pub fn check(loaded: &Loaded) -> Result<Snapshot, ConfigError> {
+    compile(loaded).map(|(_, snapshot, _)| snapshot)
+}
+
+type Tls = Vec<Option<pingora_core::listeners::tls::TlsSettings>>;
+
+fn compile(loaded: &Loaded) -> Result<(Resources, Snapshot, Tls), ConfigError> {
+    let process = &loaded.config.process;
+    let mut problems = Vec::new();
+    let mut settings = Vec::new();
+    let mut stores = Vec::new();
+    for (index, listener) in process.listeners.iter().enumerate() {
+        let built = listener.tls.as_ref().map(|tls| tls::settings(tls, listener.http2)).transpose();
+        match built {
+            Ok(Some((tls, store))) => {
+                settings.push(Some(tls));
+                stores.push(store);
+            }
+            Ok(None) => settings.push(None),
+            Err(found) => {
+                let at = format!("process.listeners[{index}].tls");
+                problems.extend(found.into_iter().map(|p: Problem| p.within(&at)));
+            }
+        }
+    }
+    problems
+        .extend(log::check(&process.telemetry.log.level).err().map(|p| p.within("process.telemetry.log")));
+    let resources = match Resources::new(process, stores) {
+        Ok(resources) => resources,
+        Err(error) => return Err(loaded.source.report(vec![Problem::new("process", error.to_string())])),
+    };
+    match build(&loaded.config.traffic, &resources, None) {
+        Ok(snapshot) if problems.is_empty() => Ok((resources, snapshot, settings)),
+        Ok(_) => Err(loaded.source.report(problems)),
+        Err(found) => {
+            problems.extend(found);
+            Err(loaded.source.report(problems))
+        }
+    }
+}
+
+/// Runs until a signal ends it.
+///
+/// # Errors
+/// Problems of the configuration; everything later is logged and ends the process.
+pub fn run(loaded: Loaded, options: Options) -> Result<(), ConfigError> {
+    let (resources, snapshot, tls) = compile(&loaded)?;
+    let process = loaded.config.process;
+    let writer = open_access_log(&process).map_err(|problem| loaded.source.report(vec![problem]))?;
+    let resources = Arc::new(resources);
+    let cell = Arc::new(SnapshotCell::new(snapshot));
+    let prober = Arc::new(Prober::new());
+    let reloader = Arc::new(Reloader::new(
+        options.path,
+        process.clone(),
+        loaded.fingerprint,
+        Arc::clone(&cell),
+        Arc::clone(&resources),
+        Arc::clone(&prober),
+    ));
+    let conf = server_conf(&process);
+    let opt = Opt { upgrade: options.upgrade, ..Opt::default() };
+    let mut server = Server::new_with_opt_and_conf(opt, conf);
+    server.bootstrap();
+
+    let warm = server.add_service(background_service(
+        "warm up",
+        WarmUp { resources: Arc::clone(&resources), cell: Arc::clone(&cell), prober: Arc::clone(&prober) },
+    ));
+    let gateway = Gateway::new(Arc::clone(&resources), Arc::clone(&cell));
+    let front = Front::new(&server.configuration, gateway, Arc::clone(&resources));
+    let listening = server.add_service(listeners(&process, tls, front, &resources));
+    listening.add_dependency(&warm);
+    if let Some(admin) = &process.admin {
+        server.add_service(admin_service(admin, &process, &resources, &reloader));
+    }
+    let tasks = Tasks { process: &process, resources: &resources, cell: &cell, reloader: &reloader };
+    tasks.add_to(&mut server, &warm, prober, writer);
+    for service in options.beside {
+        server.add_boxed_service(service);
+    }
+    if let Some(path) = &process.shutdown.pid_file
+        && let Err(error) = std::fs::write(path, format!("{}\n", std::process::id()))
+    {
+        tracing::error!("process id could not be written to {}: {error}", path.display());
+    }
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "nilegate starts");
+    let signals = Signals { resources, config: process.shutdown };
+    server.run(RunArgs { shutdown_signal: Box::new(signals) });
+    Ok(())
+}
+
+fn open_access_log(process: &ProcessConfig) -> Result<Option<Arc<Mutex<AccessLogWriter>>>, Problem> {
+    let config = &process.telemetry.access_log;
+    if !config.enabled {
+        return Ok(None);
+    }
+    let writer = AccessLogWriter::open(config)
+        .map_err(|error| Problem::new("process.telemetry.access_log.file", error.to_string()))?;
+    Ok(Some(Arc::new(Mutex::new(writer))))
+}
+
+fn server_conf(process: &ProcessConfig) -> ServerConf {
+    let threads = process
+        .threads
+        .map_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get), usize::from);
+    ServerConf {
+        threads,
+        upgrade_sock: process.shutdown.upgrade_socket.to_string_lossy().into_owned(),
+        grace_period_seconds: Some(process.shutdown.drain_timeout.get().as_secs() + GRACE_MARGIN_S),
+        graceful_shutdown_timeout_seconds: Some(0),
+        upstream_keepalive_pool_size: process.upstream_pool,
+        max_retries: MAX_ATTEMPTS,
+        ..ServerConf::default()
+    }
+}
+
+fn listeners(process: &ProcessConfig, tls: Tls, front: Front, resources: &Arc<Resources>) -> Service<Front> {
+    let mut service = Service::new("proxy".to_owned(), front);
+    for (listener, tls) in process.listeners.iter().zip(tls) {
+        // The front reads whole heads itself: a buffer below it would only cost memory and a copy.
+        let buffer = L4BufferSettings { read: Some(0), ..L4BufferSettings::default() };
+        let mut endpoint = ListenerConfig::tcp(listener.address.to_string()).l4_buffer(buffer);
+        if let Some(tls) = tls {
+            endpoint = endpoint.tls(tls);
+        }
+        service.add_listener(endpoint);
+    }
+    service.endpoints().set_pre_tls_callback(Arc::new(ProxiedTls(Arc::clone(resources))));
+    service
+}
+
+fn admin_service(
+    admin: &AdminConfig,
+    process: &ProcessConfig,
+    resources: &Arc<Resources>,
+    reloader: &Arc<Reloader>,
+) -> Service<HttpServer<Admin>> {
+    let app = Admin::new(Arc::clone(resources), Arc::clone(reloader), process.clone());
+    let mut service = Service::new("admin".to_owned(), HttpServer::new_app(app));
+    service.threads = Some(1);
+    service.add_tcp(&admin.address.to_string());
+    service
+}
+
+/// What the background tasks work on.
+struct Tasks<'a> {
+    process: &'a ProcessConfig,
+    resources: &'a Arc<Resources>,
+    cell: &'a Arc<SnapshotCell>,
+    reloader: &'a Arc<Reloader>,
+}
+
+impl Tasks<'_> {
+    fn add_to(
+        &self,
+        server: &mut Server,
+        warm: &ServiceHandle,
+        prober: Arc<Prober>,
+        writer: Option<Arc<Mutex<AccessLogWriter>>>,
+    ) {
+        let probes = ProbeUpstreams { cell: Arc::clone(self.cell), prober };
+        server.add_service(background_service("probe upstreams", probes)).add_dependency(warm);
+        let config = self.process.reload.clone();
+        let watch = WatchConfig { reloader: Arc::clone(self.reloader), config };
+        server.add_service(background_service("watch configuration", watch));
+        if !self.resources.certificates.is_empty() {
+            let watch = WatchCertificates { resources: Arc::clone(self.resources) };
+            server.add_service(background_service("watch certificates", watch));
+        }
+        let access_log = self.resources.access_log.clone().zip(writer);
+        if let Some((log, writer)) = access_log.clone() {
+            server.add_service(background_service("write access log", WriteAccessLog { log, writer }));
+        }
+        let drain = Drain {
+            resources: Arc::clone(self.resources),
+            limit: self.process.shutdown.drain_timeout.get(),
+            access_log,
+            pid_file: self.process.shutdown.pid_file.clone(),
+        };
+        server.add_service(background_service("drain", drain));
+    }
+}

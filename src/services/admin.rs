@@ -1,0 +1,205 @@
+//! The admin port: probes, metrics, the running configuration, reload.
+//!
+//! It has a listener, a thread and no route of its own in `traffic:`, so that a
+//! broken configuration cannot cut off its operator.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_trait::async_trait;
+use http::{Method, Response, StatusCode, header};
+use pingora_core::{apps::http_app::ServeHttp, protocols::http::ServerSession};
+use serde_json::json;
+
+use crate::{
+    config::schema,
+    runtime::{
+        reload::{Outcome, Reloader},
+        resources::Resources,
+        snapshot::{NamedUpstream, Snapshot},
+    },
+    telemetry::label::{BreakerState, EndpointState},
+    upstream::{self, Health},
+};
+
+/// Longest time an admin request may take to send its body.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Answers the admin port.
+pub struct Admin {
+    resources: Arc<Resources>,
+    reloader: Arc<Reloader>,
+    process: crate::config::process::ProcessConfig,
+}
+
+impl Admin {
+    /// An admin port over the running state.
+    pub fn new(
+        resources: Arc<Resources>,
+        reloader: Arc<Reloader>,
+        process: crate::config::process::ProcessConfig,
+    ) -> Self {
+        Self { resources, reloader, process }
+    }
+
+    async fn route(&self, method: &Method, path: &str) -> Response<Vec<u8>> {
+        let read = matches!(*method, Method::GET | Method::HEAD);
+        match path {
+            "/livez" if read => text(StatusCode::OK, "alive\n"),
+            "/readyz" if read => self.readiness(),
+            "/metrics" if read => self.metrics(),
+            "/config" if read => self.config(),
+            "/reload" if *method == Method::POST => self.reload().await,
+            "/livez" | "/readyz" | "/metrics" | "/config" => not_allowed("GET, HEAD"),
+            "/reload" => not_allowed("POST"),
+            _ => problem(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "The admin port knows /livez, /readyz, /metrics, /config and POST /reload.",
+            ),
+        }
+    }
+
+    fn readiness(&self) -> Response<Vec<u8>> {
+        let snapshot = self.reloader.cell().load();
+        let mut reasons = Vec::new();
+        if !self.resources.lifecycle.is_warm() {
+            reasons.push("starting".to_owned());
+        }
+        if self.resources.lifecycle.is_draining() {
+            reasons.push("draining".to_owned());
+        }
+        for name in snapshot.unready_upstreams() {
+            reasons.push(format!("upstream {name} has no healthy backend"));
+        }
+        let (status, word) = if reasons.is_empty() {
+            (StatusCode::OK, "ready")
+        } else {
+            (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
+        };
+        json_response(
+            status,
+            &json!({ "status": word, "generation": snapshot.generation, "reasons": reasons }),
+        )
+    }
+
+    fn metrics(&self) -> Response<Vec<u8>> {
+        let snapshot = self.reloader.cell().load();
+        observe_upstreams(&snapshot);
+        let metrics = self.resources.metrics.process();
+        metrics.set_draining(self.resources.lifecycle.is_draining());
+        let certificates: Vec<(String, i64)> = self
+            .resources
+            .certificates
+            .iter()
+            .flat_map(|store| store.certificates())
+            .map(|info| (info.path.display().to_string(), info.not_after))
+            .collect();
+        metrics.set_certificates(certificates.iter().map(|(path, expiry)| (path.as_str(), *expiry)));
+        let text = self.resources.metrics.render();
+        respond(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
+    }
+
+    fn config(&self) -> Response<Vec<u8>> {
+        let config = crate::config::Config {
+            process: self.process.clone(),
+            traffic: self.reloader.cell().load().config.clone(),
+        };
+        respond(StatusCode::OK, "application/yaml", schema::print(&config).into_bytes())
+    }
+
+    async fn reload(&self) -> Response<Vec<u8>> {
+        let outcome = self.reloader.reload().await;
+        let status = match outcome {
+            Outcome::Applied { .. } | Outcome::Unchanged { .. } => StatusCode::OK,
+            Outcome::NeedsRestart { .. } => StatusCode::CONFLICT,
+            Outcome::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        match serde_json::to_value(&outcome) {
+            Ok(value) => json_response(status, &value),
+            Err(error) => problem(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal",
+                &format!("cannot say what happened: {error}"),
+            ),
+        }
+    }
+}
+
+/// Gauges that stand for state are brought up to date when somebody looks.
+fn observe_upstreams(snapshot: &Snapshot) {
+    let now = Instant::now();
+    for NamedUpstream { upstream, metrics } in snapshot.upstreams.values() {
+        let state = upstream.state(now);
+        metrics.set_endpoints(state.backends.iter().map(|backend| {
+            let state = match (backend.health, backend.ejected) {
+                (Health::Unhealthy, _) => EndpointState::Unhealthy,
+                (_, true) => EndpointState::Ejected,
+                _ => EndpointState::Healthy,
+            };
+            (backend.name.as_str(), state)
+        }));
+        if let Some(breaker) = state.breaker {
+            metrics.set_breaker(match breaker {
+                upstream::BreakerState::Closed => BreakerState::Closed,
+                upstream::BreakerState::HalfOpen => BreakerState::HalfOpen,
+                upstream::BreakerState::Open => BreakerState::Open,
+            });
+        }
+    }
+}
+
+#[async_trait]
+impl ServeHttp for Admin {
+    async fn response(&self, session: &mut ServerSession) -> Response<Vec<u8>> {
+        session.set_read_timeout(Some(BODY_TIMEOUT));
+        let method = session.req_header().method.clone();
+        let path = session.req_header().uri.path().to_owned();
+        let mut response = self.route(&method, &path).await;
+        if method == Method::HEAD {
+            response.body_mut().clear();
+        }
+        response
+    }
+}
+
+fn respond(status: StatusCode, content_type: &str, body: Vec<u8>) -> Response<Vec<u8>> {
+    let length = body.len();
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    if let Ok(content_type) = content_type.parse() {
+        headers.insert(header::CONTENT_TYPE, content_type);
+    }
+    headers.insert(header::CONTENT_LENGTH, length.into());
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    response
+}
+
+fn text(status: StatusCode, body: &str) -> Response<Vec<u8>> {
+    respond(status, "text/plain; charset=utf-8", body.as_bytes().to_vec())
+}
+
+fn json_response(status: StatusCode, value: &serde_json::Value) -> Response<Vec<u8>> {
+    respond(status, "application/json", format!("{value:#}\n").into_bytes())
+}
+
+fn problem(status: StatusCode, code: &str, detail: &str) -> Response<Vec<u8>> {
+    let body = json!({
+        "type": format!("urn:nilegate:problem:{code}"),
+        "title": status.canonical_reason().unwrap_or("Error"),
+        "status": status.as_u16(),
+        "code": code,
+        "detail": detail,
+    });
+    respond(status, "application/problem+json", body.to_string().into_bytes())
+}
+
+fn not_allowed(allow: &'static str) -> Response<Vec<u8>> {
+    let mut response =
+        problem(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This path has other methods.");
+    response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(allow));
+    response
+}

@@ -1,0 +1,239 @@
+//! One HTTP/1 connection: request after request until something ends it.
+
+use std::{sync::Arc, time::SystemTime};
+
+use bytes::BytesMut;
+use pingora_core::{
+    apps::HttpServerApp,
+    protocols::{GetSocketDigest, Shutdown, http::ServerSession},
+    server::ShutdownWatch,
+};
+use pingora_proxy::HttpProxy;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::{Duration, timeout},
+};
+
+use super::head::{self, Arrived};
+use crate::{
+    downstream::{Allowance, GatedStream},
+    framing::Body,
+    headers::RequestId,
+    phases::rejection::Rejection,
+    proxy::Gateway,
+    runtime::{listener::Listener, resources::Resources},
+    telemetry::{
+        access_log::AccessRecord,
+        label::Protocol,
+        metrics::ConnectionGuard,
+        reason::{BadRequestReason, CloseReason},
+    },
+};
+
+/// Longest time a refused client is listened to so that it can read its answer.
+const LINGER: Duration = Duration::from_secs(1);
+/// Most bytes thrown away meanwhile.
+const LINGER_BYTES: usize = 256 * 1024;
+
+/// Why a connection is no longer an HTTP/1 connection.
+pub enum Ended {
+    /// It is closed.
+    Because(CloseReason),
+    /// It turned out to speak HTTP/2.
+    IsHttp2(Box<GatedStream>),
+}
+
+/// Serves requests until the connection ends.
+pub async fn serve(
+    proxy: &Arc<HttpProxy<Gateway>>,
+    mut stream: Box<GatedStream>,
+    listener: &Listener,
+    counted: &mut ConnectionGuard,
+    resources: &Resources,
+    shutdown: &ShutdownWatch,
+) -> Ended {
+    let limits = &resources.limits;
+    let mut buffer = BytesMut::new();
+    if !listener.tls
+        && let Err(ended) = head::take_proxy_header(&mut stream, &mut buffer, listener, limits).await
+    {
+        return Ended::Because(end(&mut stream, ended, listener, resources).await);
+    }
+    let mut served = 0;
+    loop {
+        let may_be_http2 = served == 0 && listener.http2 && !listener.tls;
+        match head::read(&mut stream, &mut buffer, limits, &resources.lifecycle, may_be_http2).await {
+            Arrived::Request { head, body } => {
+                if served == 0 {
+                    counted.set_protocol(Protocol::Http11);
+                }
+                served += 1;
+                let last = served >= limits.requests_per_connection;
+                let prefix = admit(&mut stream, &mut buffer, head, body);
+                match exchange(proxy, stream, prefix, last, shutdown).await {
+                    Some(reused) => stream = reused,
+                    None if last => return Ended::Because(CloseReason::RequestLimit),
+                    None if resources.lifecycle.is_draining() => {
+                        return Ended::Because(CloseReason::Draining);
+                    }
+                    None => return Ended::Because(CloseReason::Server),
+                }
+                buffer.unsplit(stream.take_ahead());
+            }
+            Arrived::Http2 => {
+                stream.open(std::mem::take(&mut buffer), Allowance::All);
+                return Ended::IsHttp2(stream);
+            }
+            other => return Ended::Because(end(&mut stream, other, listener, resources).await),
+        }
+    }
+}
+
+/// Opens the gate for a request and cuts what has been read of it off the buffer.
+fn admit(stream: &mut GatedStream, buffer: &mut BytesMut, head: usize, body: Body) -> BytesMut {
+    let ready = buffer.len() - head;
+    let (take, allowance) = match body {
+        Body::None => (head, Allowance::Bytes(0)),
+        Body::Length(length) => {
+            let here = usize::try_from(length).unwrap_or(usize::MAX).min(ready);
+            (head + here, Allowance::Bytes(length - here as u64))
+        }
+        Body::Open => (buffer.len(), Allowance::All),
+    };
+    stream.open(BytesMut::new(), allowance);
+    if take == buffer.len() { std::mem::take(buffer) } else { buffer.split_to(take) }
+}
+
+/// Runs one request through the proxy. `None`: the connection is gone.
+async fn exchange(
+    proxy: &Arc<HttpProxy<Gateway>>,
+    stream: Box<GatedStream>,
+    prefix: BytesMut,
+    last: bool,
+    shutdown: &ShutdownWatch,
+) -> Option<Box<GatedStream>> {
+    let mut session = ServerSession::new_http1(stream);
+    session.set_pipelined_prefix(prefix);
+    if last {
+        session.set_keepalive_reuses_remaining(Some(0));
+    }
+    let (stream, _settings) = proxy.process_new_http(session, shutdown).await?.consume();
+    GatedStream::recover(stream)
+}
+
+/// Ends a connection for the reason it gave, with an answer where one is due.
+async fn end(
+    stream: &mut GatedStream,
+    arrived: Arrived,
+    listener: &Listener,
+    resources: &Resources,
+) -> CloseReason {
+    let (refusal, reason) = match arrived {
+        Arrived::Refused(reason) => (Some(Rejection::BadRequest(reason)), CloseReason::ProtocolError),
+        Arrived::TooSlow => (Some(Rejection::ClientTimeout), CloseReason::IdleTimeout),
+        Arrived::NotProxied(reason) => {
+            listener.metrics.rejected(reason);
+            (None, CloseReason::ProtocolError)
+        }
+        Arrived::Idle => (None, CloseReason::IdleTimeout),
+        Arrived::Draining => (None, CloseReason::Draining),
+        Arrived::Closed | Arrived::Http2 | Arrived::Request { .. } => (None, CloseReason::Client),
+    };
+    if let Some(refusal) = refusal {
+        refuse(stream, &refusal, listener, resources).await;
+    }
+    Shutdown::shutdown(stream).await;
+    reason
+}
+
+/// Answers a request that Pingora never sees, and writes it down.
+async fn refuse(stream: &mut GatedStream, refusal: &Rejection, listener: &Listener, resources: &Resources) {
+    let id = RequestId::random();
+    let status = refusal.status();
+    let body = refusal.problem(id.as_str());
+    let head = format!(
+        "HTTP/1.1 {} {}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        status.as_u16(),
+        status.canonical_reason().unwrap_or("Error"),
+        body.len(),
+    );
+    let answer = async {
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(&body).await?;
+        stream.flush().await
+    };
+    // A client that does not even read its refusal is not waited for.
+    let sent = timeout(LINGER, answer).await;
+    let bad = match refusal {
+        Rejection::BadRequest(reason) => *reason,
+        _ => BadRequestReason::HeaderTimeout,
+    };
+    listener.metrics.bad_request(bad);
+    let unmatched = resources.metrics.unmatched();
+    unmatched.answered(&unknown_method(), status.as_u16(), Duration::ZERO);
+    unmatched.error(refusal.reason());
+    log(stream, refusal, &id, listener, resources, body.len());
+    if matches!(sent, Ok(Ok(()))) {
+        linger(stream).await;
+    }
+}
+
+/// The method of a request whose head was not understood: counted as `_OTHER`.
+fn unknown_method() -> http::Method {
+    http::Method::from_bytes(b"UNKNOWN").unwrap_or_default()
+}
+
+/// Reads on for a moment: closing over unread bytes would reset the answer away.
+async fn linger(stream: &mut GatedStream) {
+    stream.open(BytesMut::new(), Allowance::All);
+    Shutdown::shutdown(stream).await;
+    let drain = async {
+        let mut scrap = [0; 4096];
+        let mut left = LINGER_BYTES;
+        while let Ok(n) = stream.read(&mut scrap).await {
+            if n == 0 || n >= left {
+                break;
+            }
+            left -= n;
+        }
+    };
+    let _ = timeout(LINGER, drain).await;
+}
+
+fn log(
+    stream: &GatedStream,
+    refusal: &Rejection,
+    id: &RequestId,
+    listener: &Listener,
+    resources: &Resources,
+    bytes_out: usize,
+) {
+    let Some(log) = &resources.access_log else { return };
+    let socket = stream.get_socket_digest();
+    let peer = socket.as_ref().and_then(|s| s.peer_addr()).and_then(|a| a.as_inet());
+    log.write(&AccessRecord {
+        time: SystemTime::now(),
+        request_id: id.as_str(),
+        client: peer.map(std::net::SocketAddr::ip),
+        listener: &listener.name,
+        method: "-",
+        host: b"",
+        path: b"",
+        pattern: None,
+        protocol: Protocol::Http11,
+        tls_version: None,
+        status: Some(refusal.status().as_u16()),
+        route: None,
+        upstream: None,
+        backend: None,
+        attempts: 0,
+        upstream_reused: None,
+        bytes_in: 0,
+        bytes_out: bytes_out as u64,
+        duration: Duration::ZERO,
+        upstream_first_byte: None,
+        error: Some(refusal.reason()),
+        detail: Some(refusal.code()),
+        user_agent: None,
+    });
+}

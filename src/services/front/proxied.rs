@@ -1,0 +1,54 @@
+//! PROXY protocol ahead of a TLS handshake.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pingora_core::{
+    Error, ErrorType, OrErr, Result,
+    listeners::PreTlsProcess,
+    protocols::{GetSocketDigest, l4::stream::Stream},
+};
+use tokio::io::AsyncReadExt;
+
+use super::head::with_peer;
+use crate::{
+    proxy_protocol::{self, Parsed},
+    runtime::resources::Resources,
+};
+
+/// Reads the header off connections of TLS listeners that demand one.
+pub struct ProxiedTls(pub Arc<Resources>);
+
+#[async_trait]
+impl PreTlsProcess for ProxiedTls {
+    async fn process(&self, stream: &mut Stream) -> Result<()> {
+        let Some(socket) = stream.get_socket_digest() else { return Ok(()) };
+        let Some(local) = socket.local_addr().and_then(|a| a.as_inet()) else { return Ok(()) };
+        let Some(listener) = self.0.listeners.iter().find(|listener| listener.accepts(local)) else {
+            return Ok(());
+        };
+        let Some(from) = &listener.proxy_protocol else { return Ok(()) };
+        let peer = socket.peer_addr().and_then(|a| a.as_inet()).map(|a| a.ip());
+        if !peer.is_some_and(|peer| from.contains(peer)) {
+            return Error::e_explain(ErrorType::AcceptError, "PROXY protocol from a stranger");
+        }
+        // Byte by byte: what follows the header belongs to the handshake.
+        let mut header = Vec::with_capacity(proxy_protocol::MAX_LEN);
+        loop {
+            let byte = stream.read_u8().await.or_err(ErrorType::AcceptError, "PROXY protocol header")?;
+            header.push(byte);
+            match proxy_protocol::parse(&header) {
+                Parsed::Incomplete => {}
+                Parsed::Done { addr, .. } => {
+                    if let Some(source) = addr {
+                        stream.set_socket_digest(with_peer(stream, source));
+                    }
+                    return Ok(());
+                }
+                Parsed::Invalid(reason) => {
+                    return Error::e_explain(ErrorType::AcceptError, format!("PROXY protocol: {reason}"));
+                }
+            }
+        }
+    }
+}

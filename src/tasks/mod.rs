@@ -1,0 +1,36 @@
+//! Long work beside the requests, driven inside Pingora's runtimes.
+//!
+//! Services cannot be added once the server runs, so each task walks whatever
+//! the current snapshot holds. None of them starts before the server does.
+
+mod drain;
+mod probe_upstreams;
+mod warm_up;
+mod watch_certificates;
+mod watch_config;
+mod write_access_log;
+
+pub use drain::{Drain, Signals};
+pub use probe_upstreams::ProbeUpstreams;
+pub use warm_up::WarmUp;
+pub use watch_certificates::WatchCertificates;
+pub use watch_config::WatchConfig;
+pub use write_access_log::WriteAccessLog;
+
+use pingora_core::server::ShutdownWatch;
+use tokio::time::{Duration, sleep};
+
+/// Waits until the process shuts down.
+async fn stopped(shutdown: &mut ShutdownWatch) {
+    // The sender lives as long as the server: its end means the same.
+    let _ = shutdown.wait_for(|stop| *stop).await;
+}
+
+/// Waits for a period. `false`: the process is shutting down.
+async fn pause(shutdown: &mut ShutdownWatch, period: Duration) -> bool {
+    tokio::select! {
+        biased;
+        () = stopped(shutdown) => false,
+        () = sleep(period) => true,
+    }
+}
