@@ -1,11 +1,14 @@
 //! The composition root: configuration in, running server out.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 use pingora_core::{
     apps::http_app::HttpServer,
-    listeners::{L4BufferSettings, ListenerConfig},
+    listeners::{L4BufferSettings, ListenerConfig, tls::TlsSettings},
     server::{
         RunArgs, Server,
         configuration::{Opt, ServerConf},
@@ -15,8 +18,9 @@ use pingora_core::{
 
 use crate::{
     config::{
+        Config,
         finding::{ConfigError, Problem},
-        load::Loaded,
+        load::{self, Loaded},
         process::{AdminConfig, ProcessConfig},
     },
     proxy::Gateway,
@@ -51,48 +55,57 @@ pub struct Options {
     pub beside: Vec<Box<dyn ServiceWithDependents>>,
 }
 
-/// Compiles everything that a run would, without opening a socket.
+/// Reads a configuration and finds every problem that a run would meet.
 ///
 /// # Errors
-/// All problems of the configuration, with their places.
-pub fn check(loaded: &Loaded) -> Result<Snapshot, ConfigError> {
-    compile(loaded).map(|(_, snapshot, _)| snapshot)
+/// All findings at once, with their places.
+pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
+    load::load_with(path, |config| compile(config).err().unwrap_or_default())
 }
 
-type Tls = Vec<Option<pingora_core::listeners::tls::TlsSettings>>;
+/// The first snapshot of a configuration, without opening a socket.
+///
+/// # Errors
+/// All findings at once, with their places.
+pub fn snapshot(loaded: &Loaded) -> Result<Snapshot, ConfigError> {
+    let compiled = compile(&loaded.config).map_err(|problems| loaded.source.report(problems))?;
+    Ok(compiled.snapshot)
+}
 
-fn compile(loaded: &Loaded) -> Result<(Resources, Snapshot, Tls), ConfigError> {
-    let process = &loaded.config.process;
-    let mut problems = Vec::new();
+/// What a configuration amounts to before the server exists.
+struct Compiled {
+    resources: Resources,
+    snapshot: Snapshot,
+    tls: Vec<Option<TlsSettings>>,
+}
+
+fn compile(config: &Config) -> Result<Compiled, Vec<Problem>> {
+    let process = &config.process;
+    let level = &process.telemetry.log.level;
+    let mut problems: Vec<Problem> =
+        log::check(level).err().map(|p| p.within("process.telemetry.log")).into_iter().collect();
     let mut settings = Vec::new();
     let mut stores = Vec::new();
     for (index, listener) in process.listeners.iter().enumerate() {
         let built = listener.tls.as_ref().map(|tls| tls::settings(tls, listener.http2)).transpose();
         match built {
-            Ok(Some((tls, store))) => {
-                settings.push(Some(tls));
-                stores.push(store);
+            Ok(built) => {
+                let (tls, store) = built.unzip();
+                settings.push(tls);
+                stores.extend(store);
             }
-            Ok(None) => settings.push(None),
             Err(found) => {
                 let at = format!("process.listeners[{index}].tls");
-                problems.extend(found.into_iter().map(|p: Problem| p.within(&at)));
+                problems.extend(found.into_iter().map(|p| p.within(&at)));
             }
         }
     }
-    problems
-        .extend(log::check(&process.telemetry.log.level).err().map(|p| p.within("process.telemetry.log")));
-    let resources = match Resources::new(process, stores) {
-        Ok(resources) => resources,
-        Err(error) => return Err(loaded.source.report(vec![Problem::new("process", error.to_string())])),
-    };
-    match build(&loaded.config.traffic, &resources, None) {
-        Ok(snapshot) if problems.is_empty() => Ok((resources, snapshot, settings)),
-        Ok(_) => Err(loaded.source.report(problems)),
-        Err(found) => {
-            problems.extend(found);
-            Err(loaded.source.report(problems))
-        }
+    let resources =
+        Resources::new(process, stores).map_err(|error| vec![Problem::new("process", error.to_string())])?;
+    match build(&config.traffic, &resources, None) {
+        Ok(snapshot) if problems.is_empty() => Ok(Compiled { resources, snapshot, tls: settings }),
+        Ok(_) => Err(problems),
+        Err(found) => Err([problems, found].concat()),
     }
 }
 
@@ -101,16 +114,16 @@ fn compile(loaded: &Loaded) -> Result<(Resources, Snapshot, Tls), ConfigError> {
 /// # Errors
 /// Problems of the configuration; everything later is logged and ends the process.
 pub fn run(loaded: Loaded, options: Options) -> Result<(), ConfigError> {
-    let (resources, snapshot, tls) = compile(&loaded)?;
-    let process = loaded.config.process;
+    let Compiled { resources, snapshot, tls } =
+        compile(&loaded.config).map_err(|problems| loaded.source.report(problems))?;
+    let process = loaded.config.process.clone();
     let writer = open_access_log(&process).map_err(|problem| loaded.source.report(vec![problem]))?;
     let resources = Arc::new(resources);
     let cell = Arc::new(SnapshotCell::new(snapshot));
     let prober = Arc::new(Prober::new());
     let reloader = Arc::new(Reloader::new(
         options.path,
-        process.clone(),
-        loaded.fingerprint,
+        loaded,
         Arc::clone(&cell),
         Arc::clone(&resources),
         Arc::clone(&prober),
@@ -129,7 +142,7 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), ConfigError> {
     let listening = server.add_service(listeners(&process, tls, front, &resources));
     listening.add_dependency(&warm);
     if let Some(admin) = &process.admin {
-        server.add_service(admin_service(admin, &process, &resources, &reloader));
+        server.add_service(admin_service(admin, &resources, &reloader));
     }
     let tasks = Tasks { process: &process, resources: &resources, cell: &cell, reloader: &reloader };
     tasks.add_to(&mut server, &warm, prober, writer);
@@ -172,7 +185,12 @@ fn server_conf(process: &ProcessConfig) -> ServerConf {
     }
 }
 
-fn listeners(process: &ProcessConfig, tls: Tls, front: Front, resources: &Arc<Resources>) -> Service<Front> {
+fn listeners(
+    process: &ProcessConfig,
+    tls: Vec<Option<TlsSettings>>,
+    front: Front<Gateway>,
+    resources: &Arc<Resources>,
+) -> Service<Front<Gateway>> {
     let mut service = Service::new("proxy".to_owned(), front);
     for (listener, tls) in process.listeners.iter().zip(tls) {
         // The front reads whole heads itself: a buffer below it would only cost memory and a copy.
@@ -189,11 +207,10 @@ fn listeners(process: &ProcessConfig, tls: Tls, front: Front, resources: &Arc<Re
 
 fn admin_service(
     admin: &AdminConfig,
-    process: &ProcessConfig,
     resources: &Arc<Resources>,
     reloader: &Arc<Reloader>,
 ) -> Service<HttpServer<Admin>> {
-    let app = Admin::new(Arc::clone(resources), Arc::clone(reloader), process.clone());
+    let app = Admin::new(Arc::clone(resources), Arc::clone(reloader));
     let mut service = Service::new("admin".to_owned(), HttpServer::new_app(app));
     service.threads = Some(1);
     service.add_tcp(&admin.address.to_string());

@@ -7,7 +7,6 @@ use super::{
     refused, serve,
 };
 use crate::{
-    config::load,
     demo::{Addresses, Platform, SEED, config_text, examples},
     server,
 };
@@ -21,7 +20,7 @@ pub fn run(args: &DemoArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let loaded = match load::load(&path) {
+    let loaded = match server::load(&path) {
         Ok(loaded) => loaded,
         Err(error) => return refused(&error, Format::Text),
     };

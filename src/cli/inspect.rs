@@ -7,23 +7,22 @@ use super::{
     refused,
 };
 use crate::{
-    config::{load, schema},
+    config::{print, schema},
     explain::{self, Question},
     server,
 };
 
 /// `check`: every problem a run would meet, and nothing opened.
 pub fn check(args: &CheckArgs) -> ExitCode {
-    let loaded = match load::load(&args.config) {
+    let loaded = match server::load(&args.config) {
         Ok(loaded) => loaded,
         Err(error) => return refused(&error, args.format),
     };
-    let snapshot = match server::check(&loaded) {
-        Ok(snapshot) => snapshot,
-        Err(error) => return refused(&error, args.format),
-    };
     if args.print {
-        print!("{}", schema::print(&loaded.config));
+        match args.format {
+            Format::Text => print!("{}", print::print(&loaded)),
+            Format::Json => println!("{:#}", print::to_json(&loaded)),
+        }
         return ExitCode::SUCCESS;
     }
     match args.format {
@@ -35,7 +34,7 @@ pub fn check(args: &CheckArgs) -> ExitCode {
                 "{}: fine ({} listeners, {} upstreams, {} routes)",
                 args.config.display(),
                 loaded.config.process.listeners.len(),
-                snapshot.upstreams.len(),
+                loaded.config.traffic.upstreams.len(),
                 loaded.config.traffic.routes.len(),
             );
         }
@@ -62,7 +61,7 @@ pub fn explain(args: &ExplainArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let snapshot = match load::load(&args.config).and_then(|loaded| server::check(&loaded)) {
+    let snapshot = match server::load(&args.config).and_then(|loaded| server::snapshot(&loaded)) {
         Ok(snapshot) => snapshot,
         Err(error) => return refused(&error, args.format),
     };

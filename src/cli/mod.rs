@@ -13,10 +13,7 @@ pub use args::Args;
 use args::{Command, Format, RunArgs};
 
 use crate::{
-    config::{
-        finding::ConfigError,
-        load::{self, Loaded},
-    },
+    config::{finding::ConfigError, load::Loaded},
     server,
     telemetry::log,
 };
@@ -47,7 +44,7 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: &RunArgs) -> ExitCode {
-    let loaded = match load::load(&args.config) {
+    let loaded = match server::load(&args.config) {
         Ok(loaded) => loaded,
         Err(error) => return refused(&error, Format::Text),
     };

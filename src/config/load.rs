@@ -1,40 +1,204 @@
-//! temp
-use super::{Config, finding::*};
-use std::path::{Path, PathBuf};
+//! From a path to a configuration, or to everything that is wrong with it.
+//!
+//! The steps: read the files → parse → refuse repeated keys → merge →
+//! substitute → read the types → check bounds and references. The last two work
+//! on a repaired tree when something was wrong before, so that one run finds all.
+
+use std::{
+    fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    io,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Config, bounds,
+    expand::{self, Sources},
+    finding::{ConfigError, Finding, Problem, Severity},
+    merge, repair,
+    source::Source,
+    tree::{self, Node, Place, Value},
+    validate,
+};
+
+/// A configuration that was read without errors.
+#[derive(Clone, Debug)]
 pub struct Loaded {
+    /// What the operator said.
     pub config: Config,
+    /// Where it was said.
     pub source: Source,
+    /// The files, in the order they were merged.
     pub files: Vec<PathBuf>,
+    /// Changes with the files and with what was substituted in them.
     pub fingerprint: u64,
+    /// What is probably not meant.
     pub warnings: Vec<Finding>,
 }
-pub struct Source;
-impl Source {
-    pub fn report(&self, p: Vec<Problem>) -> ConfigError {
-        ConfigError {
-            findings: p
-                .into_iter()
-                .map(|p| Finding { message: format!("{}: {} {:?}", p.path, p.message, p.hint) })
-                .collect(),
+
+/// The largest file that is read, for the configuration and for secrets.
+const FILE_MAX: u64 = 16 << 20;
+
+/// Reads a file, or all `*.yaml` and `*.yml` files of a directory in the order of their names.
+///
+/// # Errors
+///
+/// All findings at once.
+pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
+    load_with(path, |_| Vec::new())
+}
+
+/// The same, with the problems that later floors find when they compile the
+/// configuration: they are reported together. The configuration handed over may
+/// have been repaired and must be used for nothing else.
+///
+/// # Errors
+///
+/// All findings at once.
+pub fn load_with(path: &Path, compile: impl FnOnce(&Config) -> Vec<Problem>) -> Result<Loaded, ConfigError> {
+    check(read_files(path)?, &environment, compile)
+}
+
+/// Reads a configuration from text. `name` stands for the file in findings.
+///
+/// # Errors
+///
+/// All findings at once.
+pub fn load_text(
+    name: &str,
+    text: &str,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Loaded, ConfigError> {
+    check(vec![(PathBuf::from(name), text.to_owned())], env, |_| Vec::new())
+}
+
+/// The same number as [`Loaded::fingerprint`], also for a configuration that is
+/// broken: something changed when it differs from the last one.
+pub fn fingerprint(path: &Path) -> u64 {
+    match read_files(path) {
+        Ok(files) => assemble(&files, &environment).0.fingerprint(),
+        Err(error) => {
+            let mut hasher = DefaultHasher::new();
+            error.to_string().hash(&mut hasher);
+            hasher.finish()
         }
     }
 }
-pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|e| ConfigError { findings: vec![Finding { message: e.to_string() }] })?;
-    let config: Config = serde_yaml::from_str(&text)
-        .map_err(|e| ConfigError { findings: vec![Finding { message: e.to_string() }] })?;
-    Ok(Loaded {
-        config,
-        source: Source,
-        files: vec![path.into()],
-        fingerprint: fingerprint(path).unwrap_or(0),
-        warnings: vec![],
-    })
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
-pub fn fingerprint(path: &Path) -> Option<u64> {
-    use std::hash::{Hash, Hasher};
-    let mut h = std::hash::DefaultHasher::new();
-    std::fs::read(path).ok()?.hash(&mut h);
-    Some(h.finish())
+
+type Files = Vec<(PathBuf, String)>;
+
+fn read_files(path: &Path) -> Result<Files, ConfigError> {
+    let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    let mut paths = vec![path.to_owned()];
+    if metadata.is_dir() {
+        let entries = fs::read_dir(path).and_then(|entries| entries.collect::<Result<Vec<_>, _>>());
+        let entries = entries.map_err(|error| unreadable(path, &error))?;
+        let yaml = |path: &PathBuf| path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml");
+        paths = entries.into_iter().map(|entry| entry.path()).filter(yaml).collect();
+        paths.sort();
+        if paths.is_empty() {
+            let message = "the directory holds no `*.yaml` file";
+            let finding = Finding::about_file(path.display().to_string(), message);
+            return Err(ConfigError::new(vec![finding]));
+        }
+    }
+    let read = |path: PathBuf| match read_text(&path) {
+        Ok(text) => Ok((path, text)),
+        Err(error) => Err(unreadable(&path, &error)),
+    };
+    paths.into_iter().map(read).collect()
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
+    let message = format!("cannot read the configuration: {error}");
+    let finding = Finding::about_file(path.display().to_string(), message);
+    ConfigError::new(vec![match error.kind() {
+        io::ErrorKind::NotFound => finding.hint("name a file, or a directory that holds `*.yaml` files"),
+        _ => finding,
+    }])
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    if fs::metadata(path)?.len() > FILE_MAX {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 16 MiB"));
+    }
+    fs::read_to_string(path)
+}
+
+/// What stands between the files and their meaning.
+struct Assembly {
+    findings: Vec<Finding>,
+    /// Whether every file could be parsed: if not, what is missing is anyone's guess.
+    complete: bool,
+}
+
+fn assemble(files: &Files, env: &dyn Fn(&str) -> Option<String>) -> (Source, Assembly) {
+    let names: Vec<String> = files.iter().map(|(path, _)| path.display().to_string()).collect();
+    let start = Place { file: 0, line: 1, column: 1, width: 1 };
+    let mut tree = Node::new(Value::Map(Vec::new()), start);
+    let (mut syntax, mut located) = (Vec::new(), Vec::new());
+    for (index, (_, text)) in files.iter().enumerate() {
+        match tree::parse(text, index) {
+            Ok(mut parsed) => {
+                merge::unique_keys(&mut parsed, &names, &mut located);
+                if index == 0 {
+                    tree = parsed;
+                } else {
+                    merge::merge(&mut tree, parsed, &names, &mut located);
+                }
+            }
+            Err(error) => syntax.push(error),
+        }
+    }
+    let mut outcome = expand::Outcome::default();
+    expand::expand(&mut tree, &Sources { env, file: &read_text }, &mut outcome);
+    located.append(&mut outcome.findings);
+    let texts = files.iter().map(|(_, text)| text.clone()).collect();
+    let source = Source { names, texts, tree, substituted: outcome.substituted };
+    let complete = syntax.is_empty();
+    let mut findings: Vec<_> = located.into_iter().map(|located| source.finding(located)).collect();
+    findings.extend(syntax.into_iter().map(|error| source.syntax_error(error)));
+    (source, Assembly { findings, complete })
+}
+
+fn check(
+    files: Files,
+    env: &dyn Fn(&str) -> Option<String>,
+    compile: impl FnOnce(&Config) -> Vec<Problem>,
+) -> Result<Loaded, ConfigError> {
+    let (mut source, Assembly { mut findings, complete }) = assemble(&files, env);
+    if !complete {
+        return Err(ConfigError::new(findings));
+    }
+    let fingerprint = source.fingerprint();
+    let (config, located) = repair::read(&mut source.tree);
+    findings.extend(located.into_iter().map(|located| source.finding(located)));
+    let as_written = findings.is_empty();
+    let Some(config) = config else { return Err(ConfigError::new(findings)) };
+
+    let mut problems = bounds::check(&source.tree);
+    problems.extend(validate::check(&config));
+    problems.extend(missing_files(&config));
+    problems.extend(compile(&config));
+    // What looks unused may have been meant by something unreadable.
+    problems.retain(|problem| as_written || problem.severity == Severity::Error);
+    findings.extend(source.findings(problems));
+
+    if findings.iter().any(|finding| finding.severity == Severity::Error) {
+        return Err(ConfigError::new(findings));
+    }
+    let files = files.into_iter().map(|(path, _)| path).collect();
+    Ok(Loaded { config, source, files, fingerprint, warnings: findings })
+}
+
+fn missing_files(config: &Config) -> impl Iterator<Item = Problem> {
+    validate::referenced_files(config).into_iter().filter(|(_, file)| !file.is_file()).map(|(path, file)| {
+        Problem::new(path, format!("the file `{}` does not exist", file.display()))
+            .hint("relative paths start at the working directory of the process")
+    })
 }

@@ -3,18 +3,30 @@
 //! Nothing here opens a socket, starts a thread or knows a request. `load` is
 //! the only reader of disk and environment; every other file is plain data.
 
+mod bounds;
+mod decode;
 pub mod difference;
 mod document;
+mod expand;
+mod fault;
 pub mod finding;
 pub mod headers;
 pub mod load;
+mod merge;
+pub mod path;
+pub mod print;
 pub mod process;
+mod repair;
 pub mod route;
 pub mod schema;
+mod source;
 pub mod telemetry;
 pub mod tls;
 pub mod traffic;
+mod tree;
 pub mod upstream;
+mod validate;
 pub mod values;
 
 pub use document::Config;
+pub use source::Source;

@@ -1,9 +1,9 @@
 //! Which requests a route takes, and what becomes of them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{
     headers::{HeadersConfig, SecurityHeadersConfig},
@@ -78,13 +78,37 @@ pub struct MatchConfig {
 }
 
 /// A condition on one value: the exact text, or one of the tests below.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum ConditionConfig {
     /// The value is exactly this.
     Exact(String),
     /// The value passes a test.
     Test(ConditionTest),
+}
+
+/// By hand, because the derived form would forget what is wrong with a value.
+impl<'de> Deserialize<'de> for ConditionConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> de::Visitor<'de> for Either {
+            type Value = ConditionConfig;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text, or a map with one of `present`, `prefix`, `regex`, `one_of`")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(ConditionConfig::Exact(text.to_owned()))
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let test = ConditionTest::deserialize(de::value::MapAccessDeserializer::new(&mut map))?;
+                if map.next_key::<de::IgnoredAny>()?.is_some() {
+                    return Err(de::Error::custom("a condition has exactly one test"));
+                }
+                Ok(ConditionConfig::Test(test))
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
 }
 
 /// A test of one value.

@@ -1,7 +1,9 @@
 //! A named group of backends: who they are, how one is chosen, and when it is left alone.
 
+use std::fmt;
+
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{
     tls::UpstreamTlsConfig,
@@ -51,13 +53,34 @@ pub struct UpstreamConfig {
 }
 
 /// One backend: an address or a host name with a port.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum BackendConfig {
     /// `host:port`, weight 1.
     Address(String),
     /// With a weight.
     Weighted(WeightedBackend),
+}
+
+/// By hand, because the derived form would forget what is wrong with a value.
+impl<'de> Deserialize<'de> for BackendConfig {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> de::Visitor<'de> for Either {
+            type Value = BackendConfig;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text such as `host:port`, or a map with `address` and `weight`")
+            }
+            fn visit_str<E: de::Error>(self, address: &str) -> Result<Self::Value, E> {
+                Ok(BackendConfig::Address(address.to_owned()))
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                WeightedBackend::deserialize(de::value::MapAccessDeserializer::new(map))
+                    .map(BackendConfig::Weighted)
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
 }
 
 /// A backend and its share of the requests.

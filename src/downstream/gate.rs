@@ -261,7 +261,7 @@ mod tests {
     async fn hands_on_one_request_and_keeps_what_follows() {
         let (mut client, mut gate) = gate();
         client.write_all(b"bodyGET /next").await.unwrap();
-        client.shutdown().await.unwrap();
+        AsyncWriteExt::shutdown(&mut client).await.unwrap();
         gate.open(BytesMut::from(&b"head"[..]), Allowance::Bytes(4));
         let mut seen = Vec::new();
         gate.read_to_end(&mut seen).await.unwrap();

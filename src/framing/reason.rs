@@ -11,6 +11,7 @@ pub const fn status(reason: Reason) -> u16 {
         Reason::UnsupportedTransferEncoding => 501,
         Reason::UnsupportedVersion => 505,
         Reason::HeaderTimeout => 408,
+        Reason::BodyTooLarge => 413,
         _ => 400,
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     telemetry::{
         access_log::{AccessLog, AccessRecord},
         label::Protocol,
-        reason::{AbortPhase, ErrorReason},
+        reason::{AbortPhase, BadRequestReason, ErrorReason},
     },
 };
 
@@ -38,8 +38,10 @@ pub fn close(session: &mut Session, error: Option<&Error>, ctx: &mut RequestCont
     if let Some(listener) = &ctx.listener {
         listener.metrics.request(Protocol::from(session.req_header().version));
         listener.metrics.bytes(session.body_bytes_read() as u64, session.body_bytes_sent() as u64);
-        if let Some(Rejection::BadRequest(reason)) = &ctx.rejection {
-            listener.metrics.bad_request(*reason);
+        match &ctx.rejection {
+            Some(Rejection::BadRequest(reason)) => listener.metrics.bad_request(*reason),
+            Some(Rejection::BodyTooLarge) => listener.metrics.bad_request(BadRequestReason::BodyTooLarge),
+            _ => {}
         }
     }
     if let Some(log) = &resources.access_log {
@@ -48,6 +50,15 @@ pub fn close(session: &mut Session, error: Option<&Error>, ctx: &mut RequestCont
     // Dropped here and not with the session, which a kept-alive connection holds longer.
     ctx.attempts.current = None;
     ctx.plan = None;
+}
+
+/// The usual spelling: rustls says `TLSv1_3`.
+fn tls_version(version: &str) -> &str {
+    match version {
+        "TLSv1_2" => "TLSv1.2",
+        "TLSv1_3" => "TLSv1.3",
+        other => other,
+    }
 }
 
 fn abort_phase(session: &mut Session, status: Option<u16>) -> AbortPhase {
@@ -77,7 +88,7 @@ fn write(
         client: ctx.client.as_ref().map(|client| client.address),
         listener: ctx.listener.as_ref().map_or("", |listener| &listener.name),
         protocol: Protocol::from(request.version),
-        tls_version: tls.map(|tls| tls.version.as_ref()),
+        tls_version: tls.map(|tls| tls_version(&tls.version)),
         method: request.method.as_str(),
         host: authority.or_else(|| header(http::header::HOST)).unwrap_or_default(),
         path: request.uri.path().as_bytes(),

@@ -19,8 +19,7 @@ use crate::config::{
     Config,
     difference::{self, Changes},
     finding::Finding,
-    load,
-    process::ProcessConfig,
+    load::{self, Loaded},
 };
 use crate::{telemetry::label, upstream::Prober};
 
@@ -59,7 +58,8 @@ pub enum Outcome {
 /// Replaces the snapshot by what the files say now.
 pub struct Reloader {
     path: PathBuf,
-    process: ProcessConfig,
+    /// What runs, and where it was said.
+    loaded: SyncMutex<Arc<Loaded>>,
     cell: Arc<SnapshotCell>,
     resources: Arc<Resources>,
     /// One reload at a time, whoever asked.
@@ -72,14 +72,15 @@ impl Reloader {
     /// A reloader for the files that the first snapshot was built from.
     pub fn new(
         path: PathBuf,
-        process: ProcessConfig,
-        fingerprint: u64,
+        loaded: Loaded,
         cell: Arc<SnapshotCell>,
         resources: Arc<Resources>,
         prober: Arc<Prober>,
     ) -> Self {
-        let fingerprint = SyncMutex::new(fingerprint);
-        Self { path, process, cell, resources, turn: Mutex::new(()), fingerprint, prober }
+        let fingerprint = SyncMutex::new(loaded.fingerprint);
+        let loaded = SyncMutex::new(Arc::new(loaded));
+        resources.metrics.process().config_in_force(cell.load().generation);
+        Self { path, loaded, cell, resources, turn: Mutex::new(()), fingerprint, prober }
     }
 
     /// The snapshot cell it writes.
@@ -87,9 +88,9 @@ impl Reloader {
         &self.cell
     }
 
-    /// The file or directory it reads.
-    pub fn path(&self) -> &PathBuf {
-        &self.path
+    /// The configuration that runs.
+    pub fn loaded(&self) -> Arc<Loaded> {
+        Arc::clone(&self.loaded.lock())
     }
 
     /// Whether the files differ from the last ones looked at, good or bad.
@@ -98,7 +99,7 @@ impl Reloader {
         let now = tokio::task::spawn_blocking(move || load::fingerprint(&path)).await;
         let mut known = self.fingerprint.lock();
         match now {
-            Ok(Some(now)) if now != *known => {
+            Ok(now) if now != *known => {
                 *known = now;
                 true
             }
@@ -115,8 +116,14 @@ impl Reloader {
     }
 
     async fn attempt(&self) -> Outcome {
-        let path = self.path.clone();
-        let loaded = match tokio::task::spawn_blocking(move || load::load(&path)).await {
+        let current = self.cell.load_full();
+        let (path, resources, before) =
+            (self.path.clone(), Arc::clone(&self.resources), Arc::clone(&current));
+        let compile = move || {
+            let problems = |config: &Config| build(&config.traffic, &resources, Some(&before)).err();
+            load::load_with(&path, |config| problems(config).unwrap_or_default())
+        };
+        let loaded = match tokio::task::spawn_blocking(compile).await {
             Ok(Ok(loaded)) => loaded,
             Ok(Err(error)) => return Outcome::Refused { findings: error.findings },
             Err(error) => {
@@ -127,10 +134,11 @@ impl Reloader {
         };
         *self.fingerprint.lock() = loaded.fingerprint;
         let Config { process, traffic } = &loaded.config;
-        if *process != self.process {
-            return Outcome::NeedsRestart { keys: difference::keys("process", &self.process, process) };
+        let running = self.loaded();
+        if *process != running.config.process {
+            let keys = difference::keys("process", &running.config.process, process);
+            return Outcome::NeedsRestart { keys };
         }
-        let current = self.cell.load_full();
         if *traffic == current.config {
             return Outcome::Unchanged { generation: current.generation };
         }
@@ -140,6 +148,7 @@ impl Reloader {
                 warm(&next, &self.prober).await;
                 let changes = difference::traffic(&current.config, traffic);
                 self.cell.swap(Arc::clone(&next));
+                *self.loaded.lock() = Arc::new(loaded);
                 Outcome::Applied { generation: next.generation, changes }
             }
             Err(problems) => Outcome::Refused { findings: loaded.source.report(problems).findings },

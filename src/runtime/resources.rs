@@ -1,13 +1,8 @@
 //! What lives as long as the process.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::Arc;
 
-use tokio::sync::Notify;
-
-use super::listener::Listener;
+use super::{lifecycle::Lifecycle, listener::Listener};
 use crate::{
     config::process::{LimitsConfig, ProcessConfig},
     telemetry::{
@@ -67,53 +62,5 @@ impl Resources {
     /// Connections open now, over all listeners.
     pub fn open_connections(&self) -> usize {
         self.listeners.iter().map(|listener| listener.open_connections()).sum()
-    }
-}
-
-/// The stages of the process's life that requests and probes must know about.
-#[derive(Default)]
-pub struct Lifecycle {
-    warm: AtomicBool,
-    draining: AtomicBool,
-    closing: AtomicBool,
-    closing_notify: Notify,
-}
-
-impl Lifecycle {
-    /// The first snapshot is warm: listeners may open.
-    pub fn set_warm(&self) {
-        self.warm.store(true, Ordering::Release);
-    }
-
-    /// Whether the first snapshot is warm.
-    pub fn is_warm(&self) -> bool {
-        self.warm.load(Ordering::Acquire)
-    }
-
-    /// From now on every response ends its connection and `/readyz` says no.
-    pub fn start_draining(&self) {
-        self.draining.store(true, Ordering::Release);
-    }
-
-    /// Whether the process is on its way out.
-    pub fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Acquire)
-    }
-
-    /// From now on idle connections are closed.
-    pub fn close_idle(&self) {
-        self.closing.store(true, Ordering::Release);
-        self.closing_notify.notify_waiters();
-    }
-
-    /// Waits until idle connections are to be closed.
-    pub async fn closing(&self) {
-        let notified = self.closing_notify.notified();
-        tokio::pin!(notified);
-        // Registered before the flag is read, so the call in between is not missed.
-        notified.as_mut().enable();
-        if !self.closing.load(Ordering::Acquire) {
-            notified.await;
-        }
     }
 }

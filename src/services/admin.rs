@@ -14,7 +14,7 @@ use pingora_core::{apps::http_app::ServeHttp, protocols::http::ServerSession};
 use serde_json::json;
 
 use crate::{
-    config::schema,
+    config::print,
     runtime::{
         reload::{Outcome, Reloader},
         resources::Resources,
@@ -31,17 +31,12 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Admin {
     resources: Arc<Resources>,
     reloader: Arc<Reloader>,
-    process: crate::config::process::ProcessConfig,
 }
 
 impl Admin {
     /// An admin port over the running state.
-    pub fn new(
-        resources: Arc<Resources>,
-        reloader: Arc<Reloader>,
-        process: crate::config::process::ProcessConfig,
-    ) -> Self {
-        Self { resources, reloader, process }
+    pub fn new(resources: Arc<Resources>, reloader: Arc<Reloader>) -> Self {
+        Self { resources, reloader }
     }
 
     async fn route(&self, method: &Method, path: &str) -> Response<Vec<u8>> {
@@ -103,11 +98,8 @@ impl Admin {
     }
 
     fn config(&self) -> Response<Vec<u8>> {
-        let config = crate::config::Config {
-            process: self.process.clone(),
-            traffic: self.reloader.cell().load().config.clone(),
-        };
-        respond(StatusCode::OK, "application/yaml", schema::print(&config).into_bytes())
+        let text = print::print(&self.reloader.loaded());
+        respond(StatusCode::OK, "application/yaml", text.into_bytes())
     }
 
     async fn reload(&self) -> Response<Vec<u8>> {

@@ -16,21 +16,3 @@ pub use warm_up::WarmUp;
 pub use watch_certificates::WatchCertificates;
 pub use watch_config::WatchConfig;
 pub use write_access_log::WriteAccessLog;
-
-use pingora_core::server::ShutdownWatch;
-use tokio::time::{Duration, sleep};
-
-/// Waits until the process shuts down.
-async fn stopped(shutdown: &mut ShutdownWatch) {
-    // The sender lives as long as the server: its end means the same.
-    let _ = shutdown.wait_for(|stop| *stop).await;
-}
-
-/// Waits for a period. `false`: the process is shutting down.
-async fn pause(shutdown: &mut ShutdownWatch, period: Duration) -> bool {
-    tokio::select! {
-        biased;
-        () = stopped(shutdown) => false,
-        () = sleep(period) => true,
-    }
-}

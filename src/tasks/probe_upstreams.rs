@@ -9,8 +9,10 @@ use std::{
 use async_trait::async_trait;
 use pingora_core::{server::ShutdownWatch, services::background::BackgroundService};
 
-use super::pause;
-use crate::{runtime::snapshot::SnapshotCell, upstream::Prober};
+use crate::{
+    runtime::{lifecycle::pause, snapshot::SnapshotCell},
+    upstream::Prober,
+};
 
 /// How often the task looks whether something is due.
 const TICK: Duration = Duration::from_millis(100);

@@ -5,8 +5,11 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use pingora_core::{server::ShutdownWatch, services::background::BackgroundService};
 
-use super::pause;
-use crate::{runtime::resources::Resources, telemetry::label::Outcome, tls::ReloadReport};
+use crate::{
+    runtime::{lifecycle::pause, resources::Resources},
+    telemetry::label::Outcome,
+    tls::ReloadReport,
+};
 
 /// How often the files are looked at.
 const INTERVAL: Duration = Duration::from_secs(1);

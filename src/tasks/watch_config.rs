@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::stopped;
 use async_trait::async_trait;
 use pingora_core::{server::ShutdownWatch, services::background::BackgroundService};
 use tokio::{
@@ -10,7 +9,10 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{config::process::ReloadConfig, runtime::reload::Reloader};
+use crate::{
+    config::process::ReloadConfig,
+    runtime::{lifecycle::stopped, reload::Reloader},
+};
 
 /// Asks for reloads.
 pub struct WatchConfig {

@@ -154,6 +154,8 @@ label! {
         Malformed = "malformed",
         /// A path that different servers read differently.
         SuspiciousPath = "suspicious_path",
+        /// A longer body than the route allows.
+        BodyTooLarge = "body_too_large",
         /// The head did not arrive in time.
         HeaderTimeout = "header_timeout",
     }

@@ -24,6 +24,11 @@ impl Tried {
         self.0.push(backend.address());
     }
 
+    /// Whether nothing was tried yet.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether an address was tried.
     pub fn contains(&self, address: SocketAddr) -> bool {
         self.0.contains(&address)

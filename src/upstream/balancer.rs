@@ -21,7 +21,7 @@ const TURN: u64 = 1 << 20;
 /// Random draws before every backend is looked at.
 const DRAWS: usize = 4;
 /// Points on a hash ring, 160 for each unit of weight: larger weights are scaled down to this.
-const MAX_RING_WEIGHT: u32 = 4096;
+const MAX_RING_WEIGHT: u32 = 1024;
 
 /// The backends of an upstream at one moment, with what selection needs precomputed.
 pub(super) struct BackendSet {
@@ -108,10 +108,10 @@ pub(super) struct Balancer {
 }
 
 /// One selection: what it must know about the request and the moment.
-pub(super) struct Selection<'a> {
-    pub(super) set: &'a BackendSet,
+pub(super) struct Selection<'s, 'r> {
+    pub(super) set: &'s BackendSet,
     pub(super) key: Option<u64>,
-    pub(super) tried: &'a Tried,
+    pub(super) tried: &'r Tried,
     pub(super) now: Instant,
 }
 
@@ -126,16 +126,19 @@ impl Balancer {
     /// Chooses a backend: among those neither ejected nor tried for this
     /// request, else among those tried, else among those ejected. One that
     /// probes found unhealthy is never chosen.
-    pub(super) fn select<'a>(&self, ask: &Selection<'a>, rng: &mut impl Rng) -> Option<&'a Arc<Backend>> {
+    pub(super) fn select<'s>(&self, ask: &Selection<'s, '_>, rng: &mut impl Rng) -> Option<&'s Arc<Backend>> {
         let set = ask.set;
         let now = clock::nanos(ask.now);
         let rank = |b: &Arc<Backend>| self.rank(b, ask.tried, now);
-        if let Some(backend) = self.lucky_draw(ask, rng, |b| rank(b) == Some(Rank::Fresh)) {
+        if let Some(backend) = self.first_try(ask, rng, |b| rank(b) == Some(Rank::Fresh)) {
             return Some(backend);
         }
         let best = set.backends.iter().filter_map(rank).min()?;
         let candidates = || set.backends.iter().filter(|b| rank(b) == Some(best));
         match (&self.balance, ask.key, &set.ring) {
+            // A further attempt takes nobody's turn: two backends could otherwise
+            // fall in step, so that the failing one gets every first attempt.
+            (BalanceConfig::RoundRobin, ..) if !ask.tried.is_empty() => by_weight(candidates, rng),
             (BalanceConfig::RoundRobin, ..) => self.in_turn(candidates, |_| 0),
             (BalanceConfig::LeastRequests, ..) => self.in_turn(candidates, |b| u64::from(b.in_flight())),
             (BalanceConfig::PeakEwma, ..) => cheaper_of_two(candidates, ask.now, rng),
@@ -146,22 +149,25 @@ impl Balancer {
         }
     }
 
-    /// Where chance chooses, a few draws almost always find a fresh backend
-    /// without looking at all of them, and as fairly.
-    fn lucky_draw<'a>(
+    /// Where chance or a hash chooses, the first few almost always include a
+    /// fresh backend: found without looking at all of them, and as fairly.
+    fn first_try<'s>(
         &self,
-        ask: &Selection<'a>,
+        ask: &Selection<'s, '_>,
         rng: &mut impl Rng,
         is_fresh: impl Fn(&Arc<Backend>) -> bool,
-    ) -> Option<&'a Arc<Backend>> {
-        let backends = &ask.set.backends;
-        match self.balance {
-            BalanceConfig::Random | BalanceConfig::ConsistentHash(_) if ask.key.is_none() => {
-                (0..DRAWS).filter_map(|_| ask.set.drawn(rng)).find(|b| is_fresh(b))
+    ) -> Option<&'s Arc<Backend>> {
+        let set = ask.set;
+        match (&self.balance, ask.key, &set.ring) {
+            (BalanceConfig::ConsistentHash(_), Some(key), Some(ring)) => {
+                ring.walk(key, set).next().filter(|b| is_fresh(b))
             }
-            BalanceConfig::PeakEwma if backends.len() > 1 => {
-                let (first, second) = two_of(backends.len(), rng);
-                let (a, b) = (&backends[first], &backends[second]);
+            (BalanceConfig::Random | BalanceConfig::ConsistentHash(_), ..) => {
+                (0..DRAWS).filter_map(|_| set.drawn(rng)).find(|b| is_fresh(b))
+            }
+            (BalanceConfig::PeakEwma, ..) if set.backends.len() > 1 => {
+                let (first, second) = two_of(set.backends.len(), rng);
+                let (a, b) = (&set.backends[first], &set.backends[second]);
                 (is_fresh(a) && is_fresh(b)).then(|| cheaper(a, b, ask.now))
             }
             _ => None,

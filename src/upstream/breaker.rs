@@ -57,7 +57,7 @@ struct Machine {
 #[derive(Clone, Copy, Debug)]
 enum Stand {
     Closed,
-    Open { until: Instant },
+    Open { since: Instant },
     HalfOpen { running: u32, succeeded: u32 },
 }
 
@@ -107,8 +107,9 @@ impl Breaker {
         let mut machine = self.lock();
         match machine.stand {
             Stand::Closed => Ok(Ticket::Regular),
-            Stand::Open { until } if now < until => {
-                Err(Refused { retry_after: until.saturating_duration_since(now) })
+            Stand::Open { since } if now.saturating_duration_since(since) < self.config.open_for.get() => {
+                let open = now.saturating_duration_since(since);
+                Err(Refused { retry_after: self.config.open_for.get().saturating_sub(open) })
             }
             Stand::Open { .. } => {
                 machine.episode += 1;
@@ -181,7 +182,7 @@ impl Breaker {
     }
 
     fn open(&self, machine: &mut Machine, now: Instant) {
-        self.enter(machine, Stand::Open { until: now + self.config.open_for.get() });
+        self.enter(machine, Stand::Open { since: now });
     }
 
     fn enter(&self, machine: &mut Machine, stand: Stand) {

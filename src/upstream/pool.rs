@@ -1,29 +1,26 @@
 //! `Upstream`: the rooms of this capability put together.
 
+mod upkeep;
+
 use std::{
-    collections::HashMap,
     fmt,
-    future::Future,
-    io,
-    net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
-use futures::future::join_all;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::{
     attempt::{Attempt, Outcome, Tried, Unavailable},
-    backend::{Backend, InFlight, Vitals},
+    backend::{Backend, InFlight},
     balancer::{BackendSet, Balancer, Selection},
     breaker::{Breaker, BreakerState, Refused, Ticket},
     check,
     discovery::{Answers, Origin},
     ejection::Ejection,
     hash::HashKey,
-    health::{Health, HealthCheck, Prober},
+    health::{Health, HealthCheck},
     peer::PeerFactory,
     retry::RetryPolicy,
     schedule::Schedule,
@@ -115,7 +112,7 @@ impl Upstream {
             answers: Mutex::new(previous.map(|old| old.answers().clone()).unwrap_or_default()),
             lookups: Schedule::new(config.dns.refresh.get()),
             health_check,
-            probes: Schedule::new(config.health_check.as_ref().map_or(Duration::MAX, |c| c.interval.get())),
+            probes: Schedule::new(config.health_check.as_ref().map_or(Duration::ZERO, |c| c.interval.get())),
             ejection: Ejection::new(config.ejection.clone()),
             breaker: carry_breaker(config, previous),
             retry: carry_retry(config, previous),
@@ -245,130 +242,6 @@ impl Upstream {
             breaker: self.breaker_state(),
             backends: self.set.load().backends.iter().map(|b| BackendState::of(b, now)).collect(),
         }
-    }
-
-    // === upkeep, driven by a task ===
-
-    /// Whether [`Self::maintain`] has something to do.
-    pub fn is_due(&self, now: Instant) -> bool {
-        self.has_names() && self.lookups.is_due(now) || self.health_check.is_some() && self.probes.is_due(now)
-    }
-
-    /// Does what is due: looks names up, then probes. Bounded by their timeouts.
-    ///
-    /// Both are due on a new upstream, so that running this once warms it up.
-    pub async fn maintain(&self, prober: &Prober, now: Instant) {
-        if self.has_names()
-            && let Some(_round) = self.lookups.begin(now)
-        {
-            self.resolve(|host, port| async move {
-                tokio::net::lookup_host((&*host, port)).await.map(Iterator::collect)
-            })
-            .await;
-        }
-        if self.health_check.is_some()
-            && let Some(_round) = self.probes.begin(now)
-        {
-            self.probe(prober).await;
-        }
-    }
-
-    fn has_names(&self) -> bool {
-        self.origins.iter().any(|origin| origin.address.is_none())
-    }
-
-    /// Looks every host name up. A failed look-up leaves the last good answer in force.
-    async fn resolve<L>(&self, lookup: impl Fn(Arc<str>, u16) -> L)
-    where
-        L: Future<Output = io::Result<Vec<SocketAddr>>>,
-    {
-        let limit = self.config.dns.timeout.get();
-        let names = self.origins.iter().filter(|origin| origin.address.is_none());
-        let lookup = &lookup;
-        let found = join_all(names.map(|origin| async move {
-            let answer = tokio::time::timeout(limit, lookup(Arc::clone(&origin.host), origin.port)).await;
-            (origin, answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())))
-        }))
-        .await;
-        let mut changed = false;
-        for (origin, answer) in found {
-            match answer {
-                Ok(addresses) if !addresses.is_empty() => {
-                    changed |= self.answers().accept(&origin.written, addresses);
-                }
-                Ok(_) => warn!(upstream = %self.name, host = %origin.host, "name look-up found no address"),
-                Err(error) => {
-                    warn!(upstream = %self.name, host = %origin.host, %error, "name look-up failed")
-                }
-            }
-        }
-        if changed {
-            let known = self.set.load_full();
-            self.replace_backends(Some(&known));
-            info!(upstream = %self.name, backends = self.set.load().backends.len(), "backends changed by name look-up");
-        }
-    }
-
-    /// Probes every backend at once.
-    async fn probe(&self, prober: &Prober) {
-        let Some(check) = &self.health_check else { return };
-        let set = self.set.load_full();
-        join_all(set.backends.iter().map(|backend| async {
-            let result = prober.probe(backend.name(), backend.probe_peer(), check).await;
-            let error = result.as_ref().err().map(tracing::field::display);
-            match backend.vigil().observe(result.is_ok(), check) {
-                Some(Health::Unhealthy) => {
-                    warn!(upstream = %self.name, backend = backend.name(), address = %backend.address(), error, "backend unhealthy");
-                }
-                Some(_) => {
-                    info!(upstream = %self.name, backend = backend.name(), address = %backend.address(), "backend healthy");
-                }
-                None => {}
-            }
-        }))
-        .await;
-    }
-
-    fn answers(&self) -> MutexGuard<'_, Answers> {
-        self.answers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Makes the set of backends anew from the answers, keeping what is known about each address.
-    fn replace_backends(&self, known: Option<&BackendSet>) {
-        let mut vitals: HashMap<SocketAddr, Arc<Vitals>> = HashMap::new();
-        for backend in known.iter().flat_map(|set| &set.backends) {
-            vitals.insert(backend.address(), Arc::clone(backend.vitals()));
-        }
-        let answers = self.answers();
-        let mut backends: Vec<Backend> = Vec::new();
-        for origin in &self.origins {
-            for address in answers.of(origin) {
-                // Two names may lead to one address: it serves both shares.
-                if let Some(known) = backends.iter_mut().find(|b| b.address() == *address) {
-                    known.add_weight(origin.weight);
-                    continue;
-                }
-                let peer = self.peers.template(&origin.host, *address);
-                let vitals = vitals.remove(address).unwrap_or_default();
-                backends.push(Backend::new(
-                    Arc::clone(&origin.written),
-                    *address,
-                    origin.weight,
-                    peer,
-                    vitals,
-                ));
-            }
-        }
-        for backend in &backends {
-            if self.health_check.is_none() {
-                backend.vigil().forget();
-            }
-            if self.ejection.is_off() {
-                backend.ejection().pardon();
-            }
-        }
-        let backends = backends.into_iter().map(Arc::new).collect();
-        self.set.store(Arc::new(BackendSet::new(backends, &self.config.balance)));
     }
 }
 

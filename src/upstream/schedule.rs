@@ -16,7 +16,8 @@ const RUNNING: u64 = u64::MAX;
 /// and upstreams do not act in step.
 #[derive(Debug)]
 pub(super) struct Schedule {
-    interval: Duration,
+    /// Nanoseconds.
+    interval: u64,
     /// Clock nanoseconds of the next round, or `RUNNING`.
     next: AtomicU64,
 }
@@ -30,7 +31,7 @@ pub(super) struct Round<'a> {
 
 impl Schedule {
     pub(super) fn new(interval: Duration) -> Self {
-        Self { interval, next: AtomicU64::new(0) }
+        Self { interval: clock::span(interval), next: AtomicU64::new(0) }
     }
 
     pub(super) fn is_due(&self, now: Instant) -> bool {
@@ -42,8 +43,9 @@ impl Schedule {
         let nanos = clock::nanos(now);
         let due = |next: u64| (next <= nanos).then_some(RUNNING);
         self.next.fetch_update(Relaxed, Relaxed, due).ok()?;
-        let interval = self.interval.mul_f64(rand::rng().random_range(0.9..1.1));
-        Some(Round { schedule: self, next: nanos.saturating_add(clock::span(interval)).min(RUNNING - 1) })
+        let jitter = rand::rng().random_range(0..=self.interval / 5);
+        let next = nanos.saturating_add(self.interval - self.interval / 10).saturating_add(jitter);
+        Some(Round { schedule: self, next: next.min(RUNNING - 1) })
     }
 }
 

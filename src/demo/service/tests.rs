@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use pingora_core::services::{ServiceReadyNotifier, ServiceWithDependents};
+use pingora_core::services::ServiceReadyNotifier;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,

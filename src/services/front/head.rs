@@ -11,7 +11,7 @@ use crate::{
     downstream::GatedStream,
     framing::{self, Body, Head, HeadLimits},
     proxy_protocol::{self, Parsed},
-    runtime::{listener::Listener, resources::Lifecycle},
+    runtime::{lifecycle::Lifecycle, listener::Listener},
     telemetry::reason::{BadRequestReason, RejectReason},
 };
 

@@ -8,7 +8,7 @@ use pingora_core::{
     protocols::{GetSocketDigest, Shutdown, http::ServerSession},
     server::ShutdownWatch,
 };
-use pingora_proxy::HttpProxy;
+use pingora_proxy::{HttpProxy, ProxyHttp};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{Duration, timeout},
@@ -20,7 +20,6 @@ use crate::{
     framing::Body,
     headers::RequestId,
     phases::rejection::Rejection,
-    proxy::Gateway,
     runtime::{listener::Listener, resources::Resources},
     telemetry::{
         access_log::AccessRecord,
@@ -44,14 +43,18 @@ pub enum Ended {
 }
 
 /// Serves requests until the connection ends.
-pub async fn serve(
-    proxy: &Arc<HttpProxy<Gateway>>,
+pub async fn serve<G>(
+    proxy: &Arc<HttpProxy<G>>,
     mut stream: Box<GatedStream>,
     listener: &Listener,
     counted: &mut ConnectionGuard,
     resources: &Resources,
     shutdown: &ShutdownWatch,
-) -> Ended {
+) -> Ended
+where
+    G: ProxyHttp + Send + Sync + 'static,
+    G::CTX: Send + Sync,
+{
     let limits = &resources.limits;
     let mut buffer = BytesMut::new();
     if !listener.tls
@@ -79,6 +82,7 @@ pub async fn serve(
                     None => return Ended::Because(CloseReason::Server),
                 }
                 buffer.unsplit(stream.take_ahead());
+                stream.open(BytesMut::new(), Allowance::All);
             }
             Arrived::Http2 => {
                 stream.open(std::mem::take(&mut buffer), Allowance::All);
@@ -105,13 +109,17 @@ fn admit(stream: &mut GatedStream, buffer: &mut BytesMut, head: usize, body: Bod
 }
 
 /// Runs one request through the proxy. `None`: the connection is gone.
-async fn exchange(
-    proxy: &Arc<HttpProxy<Gateway>>,
+async fn exchange<G>(
+    proxy: &Arc<HttpProxy<G>>,
     stream: Box<GatedStream>,
     prefix: BytesMut,
     last: bool,
     shutdown: &ShutdownWatch,
-) -> Option<Box<GatedStream>> {
+) -> Option<Box<GatedStream>>
+where
+    G: ProxyHttp + Send + Sync + 'static,
+    G::CTX: Send + Sync,
+{
     let mut session = ServerSession::new_http1(stream);
     session.set_pipelined_prefix(prefix);
     if last {

@@ -17,7 +17,7 @@ use pingora_core::{
     protocols::{ALPN, Stream},
     server::{ShutdownWatch, configuration::ServerConf},
 };
-use pingora_proxy::{HttpProxy, http_proxy};
+use pingora_proxy::{HttpProxy, ProxyHttp, http_proxy};
 
 pub use proxied::ProxiedTls;
 
@@ -25,7 +25,6 @@ use self::http1::Ended;
 use crate::{
     config::process::LimitsConfig,
     downstream::GatedStream,
-    proxy::Gateway,
     runtime::{listener::Listener, resources::Resources},
     telemetry::{
         label::Protocol,
@@ -35,14 +34,18 @@ use crate::{
 };
 
 /// Accepts connections of all listeners.
-pub struct Front {
-    proxy: Arc<HttpProxy<Gateway>>,
+pub struct Front<G> {
+    proxy: Arc<HttpProxy<G>>,
     resources: Arc<Resources>,
 }
 
-impl Front {
+impl<G> Front<G>
+where
+    G: ProxyHttp + Send + Sync + 'static,
+    G::CTX: Send + Sync,
+{
     /// A front before a gateway.
-    pub fn new(conf: &Arc<ServerConf>, gateway: Gateway, resources: Arc<Resources>) -> Self {
+    pub fn new(conf: &Arc<ServerConf>, gateway: G, resources: Arc<Resources>) -> Self {
         let mut proxy = http_proxy(conf, gateway);
         let limits = &resources.limits;
         let mut options = HttpServerOptions::default();
@@ -92,7 +95,11 @@ fn http2_options(limits: &LimitsConfig) -> pingora_core::protocols::http::v2::se
 }
 
 #[async_trait]
-impl ServerApp for Front {
+impl<G> ServerApp for Front<G>
+where
+    G: ProxyHttp + Send + Sync + 'static,
+    G::CTX: Send + Sync,
+{
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
         let Some(listener) = self.listener_of(&stream).cloned() else {
             tracing::warn!("a connection came through no configured listener");

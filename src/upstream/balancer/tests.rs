@@ -75,13 +75,18 @@ fn round_robin_is_smooth() {
     assert!(turns.windows(3).all(|w| w != [1, 1, 1]), "{turns:?}");
 }
 
+/// Ten each, give or take the turn that was under way.
+fn assert_even(counts: &[usize]) {
+    assert!(counts.iter().all(|c| (9..=11).contains(c)), "{counts:?}");
+}
+
 #[test]
 fn a_backend_that_was_away_does_not_catch_up() {
     let mut bench = bench(BalanceConfig::RoundRobin, &[1, 1, 1]);
     mark(&bench.set.backends[0], false);
     assert_eq!(bench.counts(300), [0, 150, 150]);
     mark(&bench.set.backends[0], true);
-    assert_eq!(bench.counts(30), [10, 10, 10]);
+    assert_even(&bench.counts(30));
 }
 
 #[test]
@@ -92,7 +97,7 @@ fn a_new_balancer_goes_on_in_step_with_the_turns() {
     let mut backends = bench.set.backends.clone();
     backends.push(backend(3, 1));
     bench.set = BackendSet::new(backends, &BalanceConfig::RoundRobin);
-    assert_eq!(bench.counts(30), [10, 10, 10]);
+    assert_even(&bench.counts(30));
 }
 
 #[test]
@@ -101,7 +106,11 @@ fn least_requests_prefers_the_idle_for_its_weight() {
     let busy: Vec<_> = bench.set.backends.iter().map(|b| InFlight::begin(Arc::clone(b))).collect();
     assert_eq!(bench.counts(4), [0, 0, 4], "1 of 4 is less loaded than 1 of 1");
     drop(busy);
-    assert_eq!(bench.counts(60), [10, 10, 40], "all idle: in turn, by weight");
+    let counts = bench.counts(600);
+    assert!(
+        (395..=405).contains(&counts[2]) && counts[0].abs_diff(counts[1]) <= 1,
+        "in turn, by weight: {counts:?}"
+    );
 }
 
 #[test]

@@ -1,3 +1,5 @@
+mod tls;
+
 use std::{sync::Arc, time::Instant};
 
 use tokio::{

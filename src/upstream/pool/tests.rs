@@ -1,4 +1,8 @@
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 use tokio::net::TcpListener;
 
@@ -12,7 +16,7 @@ use crate::{
         },
         values::Period,
     },
-    upstream::{health::tests::mark, retry::Failure, tests_support::config},
+    upstream::{Prober, health::tests::mark, retry::Failure, tests_support::config},
 };
 
 fn build(config: &UpstreamConfig, previous: Option<&Arc<Upstream>>) -> Arc<Upstream> {

@@ -1,0 +1,97 @@
+//! The `process:` section.
+
+use std::{net::SocketAddr, time::Duration};
+
+use super::not_zero;
+use crate::config::{
+    finding::Problem,
+    process::{ListenerConfig, ProcessConfig, ShutdownConfig},
+    telemetry::{AccessLogConfig, AccessLogOutput},
+};
+
+/// Kubernetes kills a process 30 s after SIGTERM by default.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(29);
+
+pub(super) fn check(process: &ProcessConfig, problems: &mut Vec<Problem>) {
+    listeners(&process.listeners, problems);
+    if let Some(admin) = &process.admin {
+        port("process.admin.address", admin.address, problems);
+        let taken = process.listeners.iter().find(|listener| overlap(listener.address, admin.address));
+        if let Some(listener) = taken {
+            let message =
+                format!("the admin port needs an address of its own: `{}` listens here", listener.name());
+            problems.push(Problem::new("process.admin.address", message));
+        }
+    }
+    let limits = &process.limits;
+    for (key, period) in [
+        ("header_timeout", limits.header_timeout),
+        ("idle_timeout", limits.idle_timeout),
+        ("body_timeout", limits.body_timeout),
+        ("write_timeout", limits.write_timeout),
+    ] {
+        not_zero(format!("process.limits.{key}"), period, problems);
+    }
+    not_zero("process.reload.interval".to_owned(), process.reload.interval, problems);
+    shutdown(&process.shutdown, problems);
+    access_log(&process.telemetry.access_log, problems);
+}
+
+fn listeners(listeners: &[ListenerConfig], problems: &mut Vec<Problem>) {
+    for (index, listener) in listeners.iter().enumerate() {
+        let here = format!("process.listeners[{index}]");
+        port(&format!("{here}.address"), listener.address, problems);
+        let earlier = &listeners[..index];
+        if let Some(first) = earlier.iter().find(|first| overlap(first.address, listener.address)) {
+            let message =
+                format!("the address `{}` is taken by `{}` already", listener.address, first.name());
+            problems.push(Problem::new(format!("{here}.address"), message));
+        } else if earlier.iter().any(|first| first.name() == listener.name()) {
+            let key = if listener.name.is_some() { ".name" } else { "" };
+            problems.push(
+                Problem::new(
+                    format!("{here}{key}"),
+                    format!("duplicate listener name `{}`", listener.name()),
+                )
+                .hint("give the listener a `name` of its own"),
+            );
+        }
+    }
+}
+
+fn port(path: &str, address: SocketAddr, problems: &mut Vec<Problem>) {
+    if address.port() == 0 {
+        problems.push(Problem::new(path, "port 0 is not a port to listen on"));
+    }
+}
+
+/// Whether two sockets cannot be bound at once.
+fn overlap(a: SocketAddr, b: SocketAddr) -> bool {
+    let same_family = a.is_ipv4() == b.is_ipv4();
+    let everywhere = a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() == b.port() && (a.ip() == b.ip() || (same_family && everywhere))
+}
+
+fn shutdown(shutdown: &ShutdownConfig, problems: &mut Vec<Problem>) {
+    let (drain, delay) = (shutdown.drain_timeout.get(), shutdown.delay.get());
+    if drain > SHUTDOWN_MAX {
+        problems.push(Problem::new("process.shutdown.drain_timeout", "must be at most 29s"));
+    } else if drain.saturating_add(delay) > SHUTDOWN_MAX {
+        let message = "`delay` and `drain_timeout` together must be at most 29s";
+        problems.push(Problem::new("process.shutdown.delay", message));
+    }
+}
+
+fn access_log(log: &AccessLogConfig, problems: &mut Vec<Problem>) {
+    match (log.output, &log.file) {
+        (AccessLogOutput::File, None) => problems.push(
+            Problem::new("process.telemetry.access_log.output", "`output: file` needs the key `file`")
+                .hint("name it: `file: /var/log/nilegate/access.log`"),
+        ),
+        (AccessLogOutput::Stdout, Some(_)) => problems.push(
+            Problem::new("process.telemetry.access_log.file", "`file` has no effect without `output: file`")
+                .hint("add `output: file`, or leave `file` out"),
+        ),
+        _ => {}
+    }
+}

@@ -1,0 +1,72 @@
+//! The stages of the process's life: starting, serving, draining, closing.
+
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use pingora_core::server::ShutdownWatch;
+use tokio::{sync::Notify, time::sleep};
+
+/// The stages of the process's life that requests and probes must know about.
+#[derive(Default)]
+pub struct Lifecycle {
+    warm: AtomicBool,
+    draining: AtomicBool,
+    closing: AtomicBool,
+    closing_notify: Notify,
+}
+
+impl Lifecycle {
+    /// The first snapshot is warm: listeners may open.
+    pub fn set_warm(&self) {
+        self.warm.store(true, Ordering::Release);
+    }
+
+    /// Whether the first snapshot is warm.
+    pub fn is_warm(&self) -> bool {
+        self.warm.load(Ordering::Acquire)
+    }
+
+    /// From now on every response ends its connection and `/readyz` says no.
+    pub fn start_draining(&self) {
+        self.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether the process is on its way out.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+
+    /// From now on idle connections are closed.
+    pub fn close_idle(&self) {
+        self.closing.store(true, Ordering::Release);
+        self.closing_notify.notify_waiters();
+    }
+
+    /// Waits until idle connections are to be closed.
+    pub async fn closing(&self) {
+        let notified = self.closing_notify.notified();
+        tokio::pin!(notified);
+        // Registered before the flag is read, so the call in between is not missed.
+        notified.as_mut().enable();
+        if !self.closing.load(Ordering::Acquire) {
+            notified.await;
+        }
+    }
+}
+
+/// Waits until the process shuts down.
+pub async fn stopped(shutdown: &mut ShutdownWatch) {
+    // The sender lives as long as the server: its end means the same.
+    let _ = shutdown.wait_for(|stop| *stop).await;
+}
+
+/// Waits for a period. `false`: the process shuts down.
+pub async fn pause(shutdown: &mut ShutdownWatch, period: Duration) -> bool {
+    tokio::select! {
+        biased;
+        () = stopped(shutdown) => false,
+        () = sleep(period) => true,
+    }
+}

@@ -1,0 +1,207 @@
+//! Configuration files as an operator writes them: good ones load, bad ones get
+//! every finding at once, and the documentation keeps up with the types.
+//!
+//! `NILEGATE_BLESS=1` rewrites the expected findings of `tests/config/invalid/`.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use nilegate::config::{
+    load::{Loaded, fingerprint, load, load_text},
+    print, schema,
+};
+use serde_json::Value;
+
+/// The environment of the fixtures.
+fn env(name: &str) -> Option<String> {
+    match name {
+        "FIXTURE_PORT" => Some("18080".to_owned()),
+        "FIXTURE_THREADS" => Some("2".to_owned()),
+        "FIXTURE_BACKEND" => Some("127.0.0.1:8000".to_owned()),
+        "FIXTURE_TOKEN" => Some("hunter2-hunter2".to_owned()),
+        _ => None,
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn yaml_files(directory: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join(directory)).unwrap();
+    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|ext| ext == "yaml"));
+    files.sort();
+    assert!(!files.is_empty(), "{directory} holds no fixtures");
+    files
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+#[track_caller]
+fn loaded(path: &Path) -> Loaded {
+    let text = fs::read_to_string(path).unwrap();
+    load_text(&name(path), &text, &env).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn valid_files_load_and_print_back() {
+    for path in yaml_files("tests/config/valid") {
+        let first = loaded(&path);
+        assert_eq!(first.warnings, [], "{}", path.display());
+        let printed = print::print(&first);
+        assert!(!printed.contains("hunter2"), "{printed}");
+        let second = load_text("printed", &printed, &env).unwrap_or_else(|e| panic!("{e}\n{printed}"));
+        assert_eq!(first.config, second.config, "{}\n{printed}", path.display());
+    }
+}
+
+#[test]
+fn invalid_files_get_the_findings_beside_them() {
+    let bless = std::env::var_os("NILEGATE_BLESS").is_some();
+    for path in yaml_files("tests/config/invalid") {
+        let text = fs::read_to_string(&path).unwrap();
+        let Err(error) = load_text(&name(&path), &text, &env) else {
+            panic!("{} has no findings", path.display());
+        };
+        let found = format!("{error}\n");
+        assert!(!found.contains("hunter2"), "a secret is shown:\n{found}");
+        let beside = path.with_extension("stderr");
+        if bless {
+            fs::write(&beside, &found).unwrap();
+        }
+        let expected = fs::read_to_string(&beside).unwrap_or_default();
+        assert_eq!(found, expected, "{}: NILEGATE_BLESS=1 accepts what was found", path.display());
+    }
+}
+
+#[test]
+fn five_mistakes_are_reported_at_once() {
+    let text = fs::read_to_string(root().join("tests/config/invalid/five-mistakes.yaml")).unwrap();
+    let error = load_text("five-mistakes.yaml", &text, &env).unwrap_err();
+    let lines: Vec<_> = error.findings.iter().map(|finding| finding.line).collect();
+    assert_eq!(lines, [3, 5, 9, 11, 16], "{error}");
+    assert_eq!(error.to_json()["errors"], 5);
+    assert!(error.to_string().ends_with("\n5 errors"));
+}
+
+#[test]
+fn shipped_files_load_without_any_environment() {
+    for path in yaml_files("conf") {
+        let text = fs::read_to_string(&path).unwrap();
+        let result = load_text(&name(&path), &text, &|_| None);
+        let loaded = result.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(loaded.warnings, []);
+    }
+}
+
+#[test]
+fn the_schema_accepts_what_loads() {
+    let validator = jsonschema::validator_for(&schema::json_schema()).unwrap();
+    let files = yaml_files("tests/config/valid").into_iter().chain(yaml_files("conf"));
+    for path in files {
+        let document: Value = serde_yaml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let errors: Vec<_> = validator
+            .iter_errors(&document)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{}: {errors:#?}", path.display());
+    }
+}
+
+#[test]
+fn a_directory_is_one_configuration() {
+    let directory = root().join("tests/config/directory");
+    let loaded = load(&directory).unwrap_or_else(|error| panic!("{error}"));
+    let names: Vec<_> = loaded.files.iter().map(|path| name(path)).collect();
+    assert_eq!(names, ["10-process.yaml", "20-orders.yaml", "30-billing.yml"]);
+    assert_eq!(loaded.config.traffic.upstreams.len(), 2);
+    let routes: Vec<_> = loaded.config.traffic.routes.iter().map(|route| route.name.as_str()).collect();
+    assert_eq!(routes, ["orders", "billing"]);
+}
+
+#[test]
+fn the_same_name_in_two_files_is_a_finding_in_the_second() {
+    let directory = tempfile::tempdir().unwrap();
+    let process = "process: { listeners: [{ address: 127.0.0.1:1 }] }\n";
+    let traffic =
+        "traffic:\n  upstreams:\n    a: { backends: [x:1] }\n  routes:\n    - { name: r, upstream: a }\n";
+    fs::write(directory.path().join("a.yaml"), format!("{process}{traffic}")).unwrap();
+    fs::write(directory.path().join("b.yaml"), traffic).unwrap();
+    fs::write(directory.path().join("ignored.txt"), "not: [yaml").unwrap();
+    let error = load(directory.path()).unwrap_err();
+    let found: Vec<_> = error.findings.iter().map(|f| (f.line, f.message.as_str())).collect();
+    assert_eq!(found, [(3, "duplicate key `a`"), (5, "duplicate route name `r`")]);
+    assert!(error.findings.iter().all(|finding| finding.file.ends_with("b.yaml")));
+}
+
+#[test]
+fn what_cannot_be_read_is_one_clear_finding() {
+    let error = load(Path::new("/nowhere/nilegate.yaml")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "/nowhere/nilegate.yaml: cannot read the configuration: No such file or directory (os error 2)\n  \
+         hint: name a file, or a directory that holds `*.yaml` files\n\n1 error"
+    );
+    let empty = tempfile::tempdir().unwrap();
+    assert!(load(empty.path()).unwrap_err().to_string().contains("holds no `*.yaml` file"));
+    let binary = empty.path().join("x.yaml");
+    fs::write(&binary, [0xff, 0xfe, 0x00]).unwrap();
+    assert!(load(&binary).unwrap_err().to_string().contains("UTF-8"));
+}
+
+#[test]
+fn the_fingerprint_follows_files_and_what_is_substituted() {
+    let directory = tempfile::tempdir().unwrap();
+    let secret = directory.path().join("secret");
+    let path = directory.path().join("nilegate.yaml");
+    let text = fs::read_to_string(root().join("conf/minimal.yaml")).unwrap();
+    let header =
+        format!("  headers: {{ request: {{ set: {{ X-Key: \"${{file:{}}}\" }} }} }}\n", secret.display());
+    fs::write(&secret, "one\n").unwrap();
+    fs::write(&path, format!("{text}{header}")).unwrap();
+    let first = load(&path).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(first.config.traffic.headers.request.set["X-Key"], "one");
+    assert_eq!(first.fingerprint, fingerprint(&path));
+    fs::write(&secret, "two\n").unwrap();
+    let second = fingerprint(&path);
+    assert_ne!(first.fingerprint, second);
+    fs::write(&path, "process: [").unwrap();
+    assert_ne!(fingerprint(&path), second);
+    fs::remove_file(&path).unwrap();
+    assert_ne!(fingerprint(&path), second);
+}
+
+/// A row of `conf/README.md` starts with a key in backticks; `same keys as`
+/// stands for all the keys of another section.
+#[test]
+fn every_key_is_documented() {
+    let readme = fs::read_to_string(root().join("conf/README.md")).unwrap();
+    let rows = readme.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+    let rows: Vec<(&str, &str)> = rows.collect();
+    let shared = |path: &str| {
+        rows.iter().find_map(|(section, text)| {
+            let rest = path.strip_prefix(section).filter(|rest| rest.starts_with(['.', '[']))?;
+            let (_, other) = text.split_once("same keys as `")?;
+            Some(format!("{}{rest}", other.split_once('`')?.0))
+        })
+    };
+    let documented = |path: &str| rows.iter().any(|(row, _)| *row == path);
+    let keys = schema::key_paths();
+    let missing: Vec<_> = keys
+        .iter()
+        .filter(|path| !documented(path) && !shared(path).is_some_and(|other| documented(&other)))
+        .collect();
+    assert!(missing.is_empty(), "conf/README.md does not describe {missing:#?}");
+    let unknown: Vec<_> = rows
+        .iter()
+        .map(|(row, _)| *row)
+        .filter(|row| row.starts_with("process") || row.starts_with("traffic"))
+        .filter(|row| !keys.iter().any(|key| key == row))
+        .collect();
+    assert!(unknown.is_empty(), "conf/README.md describes keys that do not exist: {unknown:#?}");
+}

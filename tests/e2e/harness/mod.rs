@@ -1,0 +1,23 @@
+//! What the stories are told with: a gateway, scripted origins, clients, load.
+
+pub mod client;
+pub mod gate;
+pub mod gateway;
+pub mod h2_origin;
+pub mod load;
+pub mod metrics;
+pub mod origin;
+pub mod ports;
+pub mod raw;
+pub mod script;
+pub mod tls;
+pub mod wait;
+
+pub use client::{Client, Response};
+pub use gate::Gate;
+pub use gateway::Gateway;
+pub use load::Load;
+pub use origin::Origin;
+pub use raw::RawClient;
+pub use script::Answer;
+pub use wait::{wait_for, wait_until};
