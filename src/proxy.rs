@@ -149,10 +149,11 @@ impl ProxyHttp for Gateway {
 
     async fn response_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         response: &mut ResponseHeader,
         ctx: &mut RequestContext,
     ) -> Result<()> {
+        admit::end_when_draining(session, &self.resources);
         headers::to_downstream(response, ctx)
     }
 

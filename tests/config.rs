@@ -3,6 +3,8 @@
 //!
 //! `NILEGATE_BLESS=1` rewrites the expected findings of `tests/config/invalid/`.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it panics")]
+
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -204,4 +206,25 @@ fn every_key_is_documented() {
         .filter(|row| !keys.iter().any(|key| key == row))
         .collect();
     assert!(unknown.is_empty(), "conf/README.md describes keys that do not exist: {unknown:#?}");
+}
+
+/// Every line in turn is taken out, emptied, or given a value of another type.
+#[test]
+fn no_damage_to_a_file_goes_unanswered() {
+    let text = fs::read_to_string(root().join("tests/config/valid/everything.yaml")).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let mut refused = 0;
+    for index in 0..lines.len() {
+        let key = lines[index].split_once(':').map_or("", |(key, _)| key);
+        for damaged in ["", &format!("{key}:"), &format!("{key}: [7]"), &format!("{key}: {{ a: b }}")] {
+            let mut lines = lines.clone();
+            lines[index] = damaged;
+            if let Err(error) = load_text("damaged.yaml", &lines.join("\n"), &env) {
+                refused += 1;
+                assert!(!error.findings.is_empty(), "line {index} as `{damaged}`");
+                assert!(error.findings.iter().all(|f| f.line > 0), "line {index} as `{damaged}`: {error}");
+            }
+        }
+    }
+    assert!(refused > lines.len(), "only {refused} refused");
 }

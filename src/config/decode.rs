@@ -4,18 +4,17 @@
 //! A substituted text answers as the type that is asked for: `${PORT}` may be a
 //! number where one is expected and stays text elsewhere.
 
+mod access;
+
 use serde::{
     Deserializer,
-    de::{
-        DeserializeSeed, EnumAccess, Error as _, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
-        VariantAccess, Visitor, value::StrDeserializer,
-    },
+    de::{Error as _, Unexpected, Visitor},
 };
 
+use self::access::{Entries, Items, Word};
 use super::{
     fault::{Fault, FaultKind},
-    path::Segment,
-    tree::{Key, Node, Value},
+    tree::{Node, Value},
 };
 
 /// What stands in for a text that is missing or unusable: the first that a type accepts.
@@ -46,7 +45,7 @@ impl NodeDeserializer<'_> {
     fn number<'de, V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         let parsed = match &self.0.value {
             Value::Int(value) => Some(*value),
-            Value::Hole(_) => Some(0),
+            Value::Hole(_) => Some(1),
             _ => self.substituted().and_then(|text| text.parse().ok()),
         };
         match parsed {
@@ -59,7 +58,7 @@ impl NodeDeserializer<'_> {
         match &self.0.value {
             Value::Float(value) => visitor.visit_f64(*value),
             Value::Int(value) => visitor.visit_f64(*value as f64),
-            Value::Hole(_) => visitor.visit_f64(0.0),
+            Value::Hole(_) => visitor.visit_f64(1.0),
             _ => match self.substituted().and_then(|text| text.parse::<f64>().ok()) {
                 Some(value) if value.is_finite() => visitor.visit_f64(value),
                 _ => Err(self.unfit(&visitor)),
@@ -158,16 +157,16 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_> {
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match &self.0.value {
-            Value::List(items) => visitor.visit_seq(Items(items.iter().enumerate())),
-            Value::Hole(_) => visitor.visit_seq(Items([].iter().enumerate())),
+            Value::List(items) => visitor.visit_seq(Items::of(items)),
+            Value::Hole(_) => visitor.visit_seq(Items::of(&[])),
             _ => Err(self.unfit(&visitor)),
         }
     }
 
     fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
         match &self.0.value {
-            Value::Map(entries) => visitor.visit_map(Entries { rest: entries.iter(), next: None }),
-            Value::Hole(_) => visitor.visit_map(Entries { rest: [].iter(), next: None }),
+            Value::Map(entries) => visitor.visit_map(Entries::of(entries)),
+            Value::Hole(_) => visitor.visit_map(Entries::of(&[])),
             _ => Err(self.unfit(&visitor)),
         }
     }
@@ -212,98 +211,4 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_> {
 /// Names in backticks, with commas.
 pub(super) fn list(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-struct Items<'a>(std::iter::Enumerate<std::slice::Iter<'a, Node>>);
-
-impl<'de> SeqAccess<'de> for Items<'_> {
-    type Error = Fault;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, Fault> {
-        let Some((index, node)) = self.0.next() else { return Ok(None) };
-        seed.deserialize(NodeDeserializer(node))
-            .map(Some)
-            .map_err(|fault| fault.inside(Segment::Index(index)))
-    }
-}
-
-struct Entries<'a> {
-    rest: std::slice::Iter<'a, (Key, Node)>,
-    next: Option<&'a (Key, Node)>,
-}
-
-impl<'de> MapAccess<'de> for Entries<'_> {
-    type Error = Fault;
-
-    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Fault> {
-        self.next = self.rest.next();
-        let Some((key, _)) = self.next else { return Ok(None) };
-        let name: StrDeserializer<'_, Fault> = key.name.as_str().into_deserializer();
-        seed.deserialize(name).map(Some).map_err(|fault| fault.about_key(&key.name))
-    }
-
-    fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Fault> {
-        let Some((key, node)) = self.next.take() else {
-            return Err(Fault::custom("a value was read before its key"));
-        };
-        seed.deserialize(NodeDeserializer(node)).map_err(|fault| fault.inside(Segment::Key(key.name.clone())))
-    }
-}
-
-struct Word<'a> {
-    word: &'a str,
-    content: Option<&'a Node>,
-    words: &'static [&'static str],
-}
-
-impl<'de, 'a> EnumAccess<'de> for Word<'a> {
-    type Error = Fault;
-    type Variant = Self;
-
-    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), Fault> {
-        let name: StrDeserializer<'_, Fault> = self.word.into_deserializer();
-        Ok((seed.deserialize(name)?, self))
-    }
-}
-
-impl Word<'_> {
-    fn content<T>(&self, read: impl FnOnce(NodeDeserializer<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
-        match self.content {
-            Some(node) if matches!(node.value, Value::Hole(_)) => read(NodeDeserializer(node)),
-            Some(node) => {
-                read(NodeDeserializer(node)).map_err(|fault| fault.inside(Segment::Key(self.word.to_owned())))
-            }
-            None => Err(Fault::custom(format!("`{0}` needs a value: write `{0}: …`", self.word))),
-        }
-    }
-}
-
-impl<'de> VariantAccess<'de> for Word<'_> {
-    type Error = Fault;
-
-    fn unit_variant(self) -> Result<(), Fault> {
-        match self.content {
-            Some(node) if !matches!(node.value, Value::Hole(_)) => {
-                let message = format!("`{}` takes no value: one of {}", self.word, list(self.words));
-                Err(Fault::custom(message).inside(Segment::Key(self.word.to_owned())))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Fault> {
-        self.content(|node| seed.deserialize(node))
-    }
-
-    fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Fault> {
-        self.content(|node| node.deserialize_seq(visitor))
-    }
-
-    fn struct_variant<V: Visitor<'de>>(
-        self,
-        _: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, Fault> {
-        self.content(|node| node.deserialize_map(visitor))
-    }
 }

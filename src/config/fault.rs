@@ -47,6 +47,7 @@ impl Fault {
     pub fn about_key(self, name: &str) -> Self {
         let kind = match self.kind {
             kind @ FaultKind::UnknownKey { .. } => kind,
+            FaultKind::UnknownWord { word, known } => FaultKind::UnknownKey { name: word, known },
             other => FaultKind::BadKey { name: name.to_owned(), message: other.to_string() },
         };
         Self { kind, ..self }

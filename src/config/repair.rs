@@ -55,7 +55,14 @@ fn mend(tree: &mut Node, fault: Fault, findings: &mut Vec<Located>) -> bool {
     let place = path::find(tree, &here).place;
     let Some(node) = path::find_mut(tree, &segments) else { return false };
     let mut note = |place, problem| findings.push(Located { place, problem });
-    match fault.kind {
+    let kind = match fault.kind {
+        // The key that chooses a variant.
+        FaultKind::UnknownWord { word, known } if node.get(&word).is_some() => {
+            FaultKind::UnknownKey { name: word, known }
+        }
+        kind => kind,
+    };
+    match kind {
         FaultKind::UnknownKey { name, known } => {
             let Some(index) = node.entries().iter().position(|(key, _)| key.name == name) else {
                 return false;
@@ -92,6 +99,10 @@ fn mend_key(node: &mut Node, index: usize, meant: Option<&str>) -> bool {
     match meant {
         Some(meant) => entries[index].0.name = meant.to_owned(),
         None => drop(entries.remove(index)),
+    }
+    if entries.is_empty() {
+        // Nothing of what was written is left to be checked.
+        *node = Node::hole(node.place);
     }
     true
 }
@@ -158,10 +169,10 @@ fn unusable(path: &str, node: &Node, kind: &FaultKind) -> Problem {
                 .did_you_mean(word, known.iter().copied())
         }
         FaultKind::Unfit { expected } => {
-            let expected = plain(expected);
+            let expected = plain(node, expected);
             let problem = Problem::new(path, format!("expected {expected}, found {}", node.shown()));
             let scalar = matches!(node.value, Value::Int(_) | Value::Float(_) | Value::Bool(_));
-            if scalar && expected.contains("text") {
+            if scalar && (expected.contains("text") || expected.contains(&node.shown())) {
                 problem.hint(format!("write it in quotes: \"{}\"", node.shown().trim_matches('`')))
             } else {
                 problem
@@ -180,20 +191,25 @@ fn conceal(node: &Node, message: &str) -> String {
 }
 
 /// Serde's descriptions of types in the words of the file format.
-fn plain(expected: &str) -> String {
-    let range = |max: u64| format!("a whole number from 0 to {max}");
+fn plain(node: &Node, expected: &str) -> String {
+    let is_number = matches!(node.value, Value::Int(_));
+    let whole = |max: u64| match (is_number, max) {
+        (false, _) => "a whole number".to_owned(),
+        (true, u64::MAX) => "0 or more".to_owned(),
+        (true, max) => format!("from 0 to {max}"),
+    };
     match expected {
-        "u8" => range(u8::MAX.into()),
-        "u16" => range(u16::MAX.into()),
-        "u32" => range(u32::MAX.into()),
-        "u64" | "usize" => "a whole number".to_owned(),
+        "u8" => whole(u8::MAX.into()),
+        "u16" => whole(u16::MAX.into()),
+        "u32" => whole(u32::MAX.into()),
+        "u64" | "usize" => whole(u64::MAX),
         "f32" | "f64" => "a number".to_owned(),
         "a boolean" => "`true` or `false`".to_owned(),
         "a string" => "text".to_owned(),
         "path string" => "a path as text".to_owned(),
         "socket address" => "an address such as `127.0.0.1:8080`".to_owned(),
         "a sequence" => "a list".to_owned(),
-        "a map" => "a map".to_owned(),
+        "enum" => "a map with one key".to_owned(),
         other if other.starts_with("struct ") => "a map".to_owned(),
         other => other.to_owned(),
     }

@@ -141,7 +141,8 @@ pub struct SplitConfig {
 #[serde(deny_unknown_fields)]
 pub struct RedirectConfig {
     /// The new location; `{name}` inserts what the path captured, `{path}` the
-    /// whole path, `{query}` the query with its `?`, `{host}` the host.
+    /// whole path, `{query}` the query with its `?`, `{host}` the host without
+    /// port. Starts with `/`, `https://`, `http://` or `{path}`.
     pub to: String,
     /// 301, 302, 303, 307 or 308.
     #[serde(default = "default_redirect_status")]

@@ -16,7 +16,7 @@ const DEPTH_MAX: usize = 16;
 /// wherever a scalar goes, `${VAR}` goes as well.
 pub fn json_schema() -> Value {
     let mut schema = FROM_TYPES.clone();
-    allow_substitution(&mut schema);
+    as_written(&mut schema);
     schema["$id"] = json!("urn:nilegate:configuration");
     schema
 }
@@ -87,35 +87,50 @@ fn walk(schema: &'static Value, path: &str, depth: usize, paths: &mut Vec<String
     }
 }
 
-/// A text that is substituted before its type matters.
-fn substitution() -> Value {
-    json!({ "type": "string", "pattern": r"\$\{.+\}" })
-}
+/// What editors show of a key stays on the outside.
+const ANNOTATIONS: [&str; 3] = ["title", "description", "default"];
 
-fn allow_substitution(schema: &mut Value) {
+/// Changes the schema of the types into that of a file: a scalar may be
+/// `${VAR}`, and a key without a value is refused, not left out.
+fn as_written(schema: &mut Value) {
     match schema {
-        Value::Array(items) => items.iter_mut().for_each(allow_substitution),
+        Value::Array(items) => items.iter_mut().for_each(as_written),
         Value::Object(object) => {
+            without_null(object);
             // Values of `default` are data, not schemas.
-            object.iter_mut().filter(|(key, _)| *key != "default").for_each(|(_, v)| allow_substitution(v));
-            if needs_alternative(object) {
-                let strict = Value::Object(std::mem::take(object));
-                object.insert("anyOf".to_owned(), json!([strict, substitution()]));
+            object.iter_mut().filter(|(key, _)| *key != "default").for_each(|(_, value)| as_written(value));
+            if refuses_text(object) {
+                let mut strict = std::mem::take(object);
+                for key in ANNOTATIONS {
+                    object.extend(strict.shift_remove_entry(key));
+                }
+                let substitution = json!({ "type": "string", "pattern": r"\$\{.+\}" });
+                object.insert("anyOf".to_owned(), json!([strict, substitution]));
             }
         }
         _ => {}
     }
 }
 
+fn without_null(object: &mut serde_json::Map<String, Value>) {
+    if let Some(Value::Array(types)) = object.get_mut("type") {
+        types.retain(|name| name != "null");
+    }
+    if let Some(Value::Array(schemas)) = object.get_mut("anyOf") {
+        schemas.retain(|schema| schema.get("type").is_none_or(|name| name != "null"));
+    }
+}
+
 /// Whether a schema refuses `${VAR}` although a scalar goes there.
-fn needs_alternative(object: &serde_json::Map<String, Value>) -> bool {
+fn refuses_text(object: &serde_json::Map<String, Value>) -> bool {
     let scalar = |name: &Value| matches!(name.as_str(), Some("integer" | "number" | "boolean"));
     let by_type = match object.get("type") {
         Some(Value::Array(types)) => types.iter().any(scalar),
         Some(name) => scalar(name),
         None => false,
     };
-    by_type || object.contains_key("const") || object.contains_key("enum")
+    let words = object.get("oneOf").and_then(Value::as_array);
+    by_type || object.contains_key("enum") || words.into_iter().flatten().any(|w| w.get("const").is_some())
 }
 
 #[cfg(test)]

@@ -121,7 +121,8 @@ pub(super) fn parse(text: &str, file: usize) -> Result<Node, SyntaxError> {
     })?;
     let mut node = raw_node(raw, file);
     if node.value == Value::Null {
-        node.value = Value::Map(Vec::new());
+        let place = Place { file, line: 1, column: 1, width: 1 };
+        node = Node::new(Value::Map(Vec::new()), place);
     }
     Ok(node)
 }

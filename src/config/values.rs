@@ -51,7 +51,23 @@ impl FromStr for Period {
 
 impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        humantime::format_duration(self.0).fmt(f)
+        let (seconds, nanos) = (self.0.as_secs(), self.0.subsec_nanos());
+        // No months and years: theirs is not a whole number of days.
+        let parts = [
+            (seconds / 86_400, "d"),
+            (seconds / 3600 % 24, "h"),
+            (seconds / 60 % 60, "m"),
+            (seconds % 60, "s"),
+            (u64::from(nanos / 1_000_000), "ms"),
+            (u64::from(nanos / 1000 % 1000), "us"),
+            (u64::from(nanos % 1000), "ns"),
+        ];
+        let mut gap = "";
+        for (n, unit) in parts.into_iter().filter(|(n, _)| *n > 0) {
+            write!(f, "{gap}{n}{unit}")?;
+            gap = " ";
+        }
+        if gap.is_empty() { f.write_str("0s") } else { Ok(()) }
     }
 }
 
@@ -299,6 +315,11 @@ mod tests {
         assert!("30".parse::<Period>().unwrap_err().contains("write `30s`"));
         assert!("abc".parse::<Period>().is_err());
         assert_eq!(Period::millis(1500).to_string(), "1s 500ms");
+        assert_eq!(Period::secs(365 * 86_400).to_string(), "365d");
+        assert_eq!(Period::secs(0).to_string(), "0s");
+        let odd = Period(Duration::new(90_061, 1_002_003));
+        assert_eq!(odd.to_string(), "1d 1h 1m 1s 1ms 2us 3ns");
+        assert_eq!(odd.to_string().parse(), Ok(odd));
     }
 
     #[test]

@@ -27,6 +27,11 @@ pub fn open(session: &mut Session, ctx: &mut RequestContext, resources: &Resourc
     ctx.snapshot = Some(snapshot);
     session.set_read_timeout(Some(resources.limits.body_timeout.get()));
     session.set_write_timeout(Some(resources.limits.write_timeout.get()));
+    end_when_draining(session, resources);
+}
+
+/// Makes this request the last one of its connection when the process is on its way out.
+pub fn end_when_draining(session: &mut Session, resources: &Resources) {
     if resources.lifecycle.is_draining() {
         session.set_keepalive(None);
     }

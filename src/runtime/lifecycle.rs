@@ -11,21 +11,21 @@ use tokio::{sync::Notify, time::sleep};
 /// The stages of the process's life that requests and probes must know about.
 #[derive(Default)]
 pub struct Lifecycle {
-    warm: AtomicBool,
+    ready: AtomicBool,
     draining: AtomicBool,
     closing: AtomicBool,
     closing_notify: Notify,
 }
 
 impl Lifecycle {
-    /// The first snapshot is warm: listeners may open.
-    pub fn set_warm(&self) {
-        self.warm.store(true, Ordering::Release);
+    /// The upstreams are warm and the listeners open.
+    pub fn set_ready(&self) {
+        self.ready.store(true, Ordering::Release);
     }
 
-    /// Whether the first snapshot is warm.
-    pub fn is_warm(&self) -> bool {
-        self.warm.load(Ordering::Acquire)
+    /// Whether the process has started.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
     }
 
     /// From now on every response ends its connection and `/readyz` says no.

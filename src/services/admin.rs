@@ -60,7 +60,7 @@ impl Admin {
     fn readiness(&self) -> Response<Vec<u8>> {
         let snapshot = self.reloader.cell().load();
         let mut reasons = Vec::new();
-        if !self.resources.lifecycle.is_warm() {
+        if !self.resources.lifecycle.is_ready() {
             reasons.push("starting".to_owned());
         }
         if self.resources.lifecycle.is_draining() {

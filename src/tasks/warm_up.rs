@@ -1,21 +1,30 @@
-//! Looks up and probes the upstreams of the first snapshot, then lets the listeners open.
+//! Looks up and probes the upstreams of the first snapshot, lets the listeners
+//! open, and calls the process ready once they have.
 
-use std::sync::Arc;
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use pingora_core::{
     server::ShutdownWatch,
     services::{ServiceReadyNotifier, background::BackgroundService},
 };
+use tokio::net::TcpStream;
 
 use crate::{
-    runtime::{reload, resources::Resources, snapshot::SnapshotCell},
+    runtime::{lifecycle::pause, reload, resources::Resources, snapshot::SnapshotCell},
     upstream::Prober,
 };
 
+/// Time between two looks whether a listener is open. It takes a millisecond or two.
+const TICK: Duration = Duration::from_millis(2);
+
 /// Listeners depend on this task.
 pub struct WarmUp {
-    /// Whose lifecycle turns warm.
+    /// Whose lifecycle turns ready.
     pub resources: Arc<Resources>,
     /// Holds the first snapshot.
     pub cell: Arc<SnapshotCell>,
@@ -25,10 +34,29 @@ pub struct WarmUp {
 
 #[async_trait]
 impl BackgroundService for WarmUp {
-    async fn start_with_ready_notifier(&self, _shutdown: ShutdownWatch, ready: ServiceReadyNotifier) {
+    async fn start_with_ready_notifier(&self, mut shutdown: ShutdownWatch, ready: ServiceReadyNotifier) {
         reload::warm(&self.cell.load_full(), &self.prober).await;
-        self.resources.lifecycle.set_warm();
-        ready.notify_ready();
         tracing::info!("upstreams are warm");
+        ready.notify_ready();
+        for listener in &self.resources.listeners {
+            // Pingora tells nobody when it has bound a socket, so this asks the socket.
+            while TcpStream::connect(reachable(listener.address)).await.is_err() {
+                if !pause(&mut shutdown, TICK).await {
+                    return;
+                }
+            }
+        }
+        self.resources.lifecycle.set_ready();
+        tracing::info!("listeners are open");
     }
+}
+
+/// An address to connect to in order to reach a listener on this host.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
 }

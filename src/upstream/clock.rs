@@ -5,7 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+static START: LazyLock<Instant> = LazyLock::new(|| {
+    // A second ago, so that instants taken just before the first call count too.
+    let now = Instant::now();
+    now.checked_sub(Duration::from_secs(1)).unwrap_or(now)
+});
 
 /// Nanoseconds since the process first asked, at least 1: zero is left to mean "never".
 pub(super) fn nanos(now: Instant) -> u64 {

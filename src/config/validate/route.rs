@@ -71,7 +71,7 @@ fn action(here: &str, route: &RouteConfig, problems: &mut Vec<Problem>) {
         ),
         [_] => {}
         [first, second, ..] => problems.push(
-            Problem::new(format!("{here}.{second}"), format!("the route has a `{first}` and a `{second}`"))
+            Problem::new(format!("{here}.{second}"), format!("the route has both `{first}` and `{second}`"))
                 .hint("keep one of `upstream`, `split`, `redirect`, `respond`"),
         ),
     }

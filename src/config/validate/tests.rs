@@ -54,7 +54,7 @@ fn references_must_exist_and_be_used() {
 fn a_route_does_exactly_one_thing() {
     route("upstream: a", &[]);
     route("match: {}", &[": the route `r` does nothing with its requests"]);
-    route("upstream: a, respond: {}", &[".respond: the route has a `upstream` and a `respond`"]);
+    route("upstream: a, respond: {}", &[".respond: the route has both `upstream` and `respond`"]);
     route(
         "respond: {}, rewrite: { host: h }, retry: {}",
         &[
