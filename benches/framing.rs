@@ -1,7 +1,7 @@
 //! The cost of the strict check for a request as browsers send it, and for one that is refused.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use nilegate::framing::{Head, HeadLimits, Reason, check};
+use nilegate::framing::{Body, Head, HeadLimits, Reason, check};
 use std::hint::black_box;
 
 const BROWSER: &str = "GET /api/v1/patients/8b7e?fields=name,born HTTP/1.1\r\n\

@@ -121,7 +121,8 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result
     let considered = snapshot.routes.explain(&parts).iter().map(describe).collect();
     let host = if parts.host.is_empty() { "(no host)" } else { parts.host };
     let described = format!("{} {host} {}", request.method, request.uri);
-    if let Some(why) = path::suspicious(parts.path) {
+    let empty = path::has_empty_segment(parts.path).then_some("an empty segment");
+    if let Some(why) = path::suspicious(parts.path).or(empty) {
         let refused = Some(format!("400 suspicious_path: {why}"));
         return Ok(Explanation { request: described, route: None, refused, considered });
     }

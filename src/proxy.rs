@@ -44,21 +44,22 @@ impl Gateway {
 
 #[async_trait]
 impl ProxyHttp for Gateway {
-    type CTX = RequestContext;
+    /// Boxed, because Pingora moves it through several futures.
+    type CTX = Box<RequestContext>;
 
-    fn new_ctx(&self) -> RequestContext {
-        RequestContext::new()
+    fn new_ctx(&self) -> Self::CTX {
+        Box::default()
     }
 
     /// No module of Pingora's runs: what they do is done by phases.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
-    async fn early_request_filter(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<()> {
+    async fn early_request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<()> {
         admit::open(session, ctx, &self.resources, &self.snapshots);
         Ok(())
     }
 
-    async fn request_filter(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<bool> {
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
         match self.plan(session, ctx) {
             Ok(()) => route::answer_locally(session, ctx).await,
             Err(refusal) => {
@@ -68,7 +69,7 @@ impl ProxyHttp for Gateway {
         }
     }
 
-    async fn proxy_upstream_filter(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<bool> {
+    async fn proxy_upstream_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
         match upstream::prepare(ctx) {
             Ok(()) => Ok(true),
             Err(refusal) => {
@@ -78,7 +79,7 @@ impl ProxyHttp for Gateway {
         }
     }
 
-    async fn upstream_peer(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<Box<HttpPeer>> {
         upstream::pick(session, ctx).map_err(Rejection::into_error)
     }
 
@@ -89,7 +90,7 @@ impl ProxyHttp for Gateway {
         _peer: &HttpPeer,
         _fd: RawFd,
         digest: Option<&Digest>,
-        ctx: &mut RequestContext,
+        ctx: &mut Self::CTX,
     ) -> Result<()> {
         upstream::connected(ctx, reused, digest);
         Ok(())
@@ -99,7 +100,7 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         _peer: &HttpPeer,
-        ctx: &mut RequestContext,
+        ctx: &mut Self::CTX,
         error: Box<Error>,
     ) -> Box<Error> {
         upstream::connect_failed(session, ctx, error)
@@ -110,7 +111,7 @@ impl ProxyHttp for Gateway {
         _peer: &HttpPeer,
         session: &mut Session,
         error: Box<Error>,
-        ctx: &mut RequestContext,
+        ctx: &mut Self::CTX,
         _client_reused: bool,
     ) -> Box<Error> {
         upstream::attempt_failed(session, ctx, error)
@@ -120,7 +121,7 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         upstream: &mut RequestHeader,
-        ctx: &mut RequestContext,
+        ctx: &mut Self::CTX,
     ) -> Result<()> {
         headers::to_upstream(upstream, session.req_header().version, ctx)
     }
@@ -130,7 +131,7 @@ impl ProxyHttp for Gateway {
         _session: &mut Session,
         body: &mut Option<Bytes>,
         _end_of_stream: bool,
-        ctx: &mut RequestContext,
+        ctx: &mut Self::CTX,
     ) -> Result<()> {
         let piece = body.as_ref().map_or(0, Bytes::len);
         Ok(admit::count_body(ctx, piece)?)
@@ -140,7 +141,7 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        ctx: &mut RequestContext,
+        ctx: &mut Self::CTX,
     ) -> Result<()> {
         upstream::responded(session, ctx, response)?;
         headers::from_upstream(response);
@@ -151,7 +152,7 @@ impl ProxyHttp for Gateway {
         &self,
         session: &mut Session,
         response: &mut ResponseHeader,
-        ctx: &mut RequestContext,
+        ctx: &mut Self::CTX,
     ) -> Result<()> {
         admit::end_when_draining(session, &self.resources);
         headers::to_downstream(response, ctx)
@@ -162,36 +163,31 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         _body: &mut Option<Bytes>,
         end_of_stream: bool,
-        ctx: &mut RequestContext,
+        ctx: &mut Self::CTX,
     ) -> Result<Option<std::time::Duration>> {
         upstream::body_arrived(session, ctx, end_of_stream)?;
         Ok(None)
     }
 
-    async fn fail_to_proxy(
-        &self,
-        session: &mut Session,
-        error: &Error,
-        ctx: &mut RequestContext,
-    ) -> FailToProxy {
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Self::CTX) -> FailToProxy {
         let refusal = upstream::refusal_of(ctx, error);
         let error_code = rejection::respond(session, ctx, refusal).await;
         FailToProxy { error_code, can_reuse_downstream: false }
     }
 
-    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut RequestContext) {
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Self::CTX) {
         observe::close(session, error, ctx, &self.resources);
     }
 
     /// The access log and the metrics tell what Pingora would write at error level.
-    fn suppress_error_log(&self, _session: &Session, _ctx: &RequestContext, _error: &Error) -> bool {
+    fn suppress_error_log(&self, _session: &Session, _ctx: &Self::CTX, _error: &Error) -> bool {
         !tracing::enabled!(tracing::Level::DEBUG)
     }
 
     fn suppress_proxy_warn_log(
         &self,
         _session: &Session,
-        _ctx: &RequestContext,
+        _ctx: &Self::CTX,
         _error: &Error,
         _context: ProxyWarnLogContext,
     ) -> bool {
@@ -199,7 +195,7 @@ impl ProxyHttp for Gateway {
     }
 
     /// Without the path: it may name a patient.
-    fn request_summary(&self, session: &Session, ctx: &RequestContext) -> String {
+    fn request_summary(&self, session: &Session, ctx: &Self::CTX) -> String {
         let route = ctx.plan.as_ref().map_or("_unmatched", |plan| plan.route.name.as_str());
         format!("{} {route}, request id {}", session.req_header().method, ctx.id())
     }

@@ -1,6 +1,7 @@
 //! The composition root: configuration in, running server out.
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -51,8 +52,8 @@ pub struct Options {
     pub path: PathBuf,
     /// Whether the listeners of a running process are taken over.
     pub upgrade: bool,
-    /// Further services that run beside the gateway.
-    pub beside: Vec<Box<dyn ServiceWithDependents>>,
+    /// Further services that run beside the gateway, with the addresses they listen on.
+    pub beside: Vec<(SocketAddr, Box<dyn ServiceWithDependents>)>,
 }
 
 /// Reads a configuration and finds every problem that a run would meet.
@@ -130,12 +131,23 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), ConfigError> {
     ));
     let conf = server_conf(&process);
     let opt = Opt { upgrade: options.upgrade, ..Opt::default() };
+    resources.metrics.process().set_workers(conf.threads);
     let mut server = Server::new_with_opt_and_conf(opt, conf);
     server.bootstrap();
 
+    let mut beside = Vec::new();
+    for (address, service) in options.beside {
+        server.add_boxed_service(service);
+        beside.push(address);
+    }
     let warm = server.add_service(background_service(
         "warm up",
-        WarmUp { resources: Arc::clone(&resources), cell: Arc::clone(&cell), prober: Arc::clone(&prober) },
+        WarmUp {
+            resources: Arc::clone(&resources),
+            cell: Arc::clone(&cell),
+            prober: Arc::clone(&prober),
+            beside,
+        },
     ));
     let gateway = Gateway::new(Arc::clone(&resources), Arc::clone(&cell));
     let front = Front::new(&server.configuration, gateway, Arc::clone(&resources));
@@ -146,9 +158,6 @@ pub fn run(loaded: Loaded, options: Options) -> Result<(), ConfigError> {
     }
     let tasks = Tasks { process: &process, resources: &resources, cell: &cell, reloader: &reloader };
     tasks.add_to(&mut server, &warm, prober, writer);
-    for service in options.beside {
-        server.add_boxed_service(service);
-    }
     if let Some(path) = &process.shutdown.pid_file
         && let Err(error) = std::fs::write(path, format!("{}\n", std::process::id()))
     {
@@ -176,6 +185,8 @@ fn server_conf(process: &ProcessConfig) -> ServerConf {
         .map_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get), usize::from);
     ServerConf {
         threads,
+        // One worker has nobody to steal from: its plain runtime costs a request less.
+        work_stealing: threads > 1,
         upgrade_sock: process.shutdown.upgrade_socket.to_string_lossy().into_owned(),
         grace_period_seconds: Some(process.shutdown.drain_timeout.get().as_secs() + GRACE_MARGIN_S),
         graceful_shutdown_timeout_seconds: Some(0),
@@ -233,7 +244,8 @@ impl Tasks<'_> {
         prober: Arc<Prober>,
         writer: Option<Arc<Mutex<AccessLogWriter>>>,
     ) {
-        let probes = ProbeUpstreams { cell: Arc::clone(self.cell), prober };
+        let probes =
+            ProbeUpstreams { cell: Arc::clone(self.cell), resources: Arc::clone(self.resources), prober };
         server.add_service(background_service("probe upstreams", probes)).add_dependency(warm);
         let config = self.process.reload.clone();
         let watch = WatchConfig { reloader: Arc::clone(self.reloader), config };

@@ -112,6 +112,8 @@ fn nilegate_yaml(
     log: {{ level: warn }}
     access_log: {{ output: file, file: "{directory}/access.log", format: json }}
 traffic:
+  # Like the yardstick, which adds no forwarding fields.
+  forwarding: {{ x_forwarded: false }}
   upstreams:
     origin: {{ backends: ["{origin}"] }}
   routes:

@@ -149,8 +149,8 @@ mod tests {
     #[test]
     fn run_is_the_default_and_t_means_check() {
         let args = Args::parse_from(["nilegate", "-c", "a.yaml"]);
-        assert!(matches!(args.command(), Command::Run(run) if run.config == PathBuf::from("a.yaml")));
+        assert!(matches!(args.command(), Command::Run(run) if run.config.ends_with("a.yaml")));
         let args = Args::parse_from(["nilegate", "-t", "-c", "b.yaml"]);
-        assert!(matches!(args.command(), Command::Check(check) if check.config == PathBuf::from("b.yaml")));
+        assert!(matches!(args.command(), Command::Check(check) if check.config.ends_with("b.yaml")));
     }
 }

@@ -25,7 +25,11 @@ pub fn run(args: &DemoArgs) -> ExitCode {
         Err(error) => return refused(&error, Format::Text),
     };
     let platform = Platform::new(SEED, args.latency.get());
-    let services = platform.services(&addresses).into_iter().map(|embedded| embedded.service).collect();
+    let services = platform
+        .services(&addresses)
+        .into_iter()
+        .map(|embedded| (embedded.address, embedded.service))
+        .collect();
     println!("nilegate demo: http://{} (admin port http://{})", args.address, args.admin);
     println!("configuration: {} (edit it while this runs: it is reloaded)\n", path.display());
     for example in examples(args.address, args.admin) {

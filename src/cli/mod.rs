@@ -1,5 +1,7 @@
 //! The command line: what was asked for, and the exit code of the answer.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "answers of commands are what these are for")]
+
 mod args;
 mod demo;
 mod healthcheck;

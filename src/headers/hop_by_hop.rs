@@ -24,17 +24,32 @@ pub fn strip_response(response: &mut ResponseHeader) {
     if response.status == StatusCode::SWITCHING_PROTOCOLS {
         return;
     }
-    strip_nominated(response);
-    // A 426 has to say which protocol it asks for (RFC 9110 section 15.5.22).
-    if response.status != StatusCode::UPGRADE_REQUIRED {
-        response.remove_header(&header::UPGRADE);
+    // One look at every name is cheaper than one look-up for each of the fields.
+    let found: Vec<HeaderName> =
+        response.headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
+    if found.contains(&header::CONNECTION) {
+        strip_nominated(response);
     }
-    response.remove_header(&header::CONNECTION);
-    response.remove_header("keep-alive");
-    response.remove_header("proxy-connection");
-    response.remove_header(&header::TE);
-    response.remove_header(&header::PROXY_AUTHENTICATE);
-    response.remove_header("proxy-authentication-info");
+    for name in &found {
+        // A 426 has to say which protocol it asks for (RFC 9110 section 15.5.22).
+        if *name != header::UPGRADE || response.status != StatusCode::UPGRADE_REQUIRED {
+            response.remove_header(name);
+        }
+    }
+}
+
+/// Fields of one connection, apart from those that frame the body.
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authentication-info"
+            | "proxy-connection"
+            | "te"
+            | "upgrade"
+    )
 }
 
 /// Removes the fields that `Connection` names.

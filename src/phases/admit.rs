@@ -47,7 +47,9 @@ pub fn check(request: &RequestHeader, resources: &Resources) -> Result<(), Rejec
         framing::check_h2(request, &framing::HeadLimits::from(&resources.limits))
             .map_err(Rejection::BadRequest)?;
     }
-    if path::suspicious(request.uri.path()).is_some() {
+    let path = request.uri.path();
+    // `//` is one slash to some servers: it would slip past a route with a literal path.
+    if path::suspicious(path).is_some() || path::has_empty_segment(path) {
         return Err(Rejection::BadRequest(BadRequestReason::SuspiciousPath));
     }
     Ok(())

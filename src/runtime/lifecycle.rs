@@ -44,6 +44,11 @@ impl Lifecycle {
         self.closing_notify.notify_waiters();
     }
 
+    /// Whether idle connections are to be closed.
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
     /// Waits until idle connections are to be closed.
     pub async fn closing(&self) {
         let notified = self.closing_notify.notified();

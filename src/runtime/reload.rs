@@ -145,7 +145,7 @@ impl Reloader {
         match build(traffic, &self.resources, Some(&current)) {
             Ok(next) => {
                 let next = Arc::new(next);
-                warm(&next, &self.prober).await;
+                warm(&next, &self.prober, &self.resources).await;
                 let changes = difference::traffic(&current.config, traffic);
                 self.cell.swap(Arc::clone(&next));
                 *self.loaded.lock() = Arc::new(loaded);
@@ -181,9 +181,10 @@ impl Reloader {
 }
 
 /// Looks up and probes the upstreams of a snapshot once, all at the same time, within a limit.
-pub async fn warm(snapshot: &Snapshot, prober: &Prober) {
+pub async fn warm(snapshot: &Snapshot, prober: &Prober, resources: &Resources) {
     let now = Instant::now();
-    let rounds = snapshot.upstreams.values().map(|named| named.upstream.maintain(prober, now));
+    let process = resources.metrics.process();
+    let rounds = snapshot.upstreams.values().map(|named| named.maintain(prober, now, process));
     if tokio::time::timeout(WARM_UP_LIMIT, futures::future::join_all(rounds)).await.is_err() {
         tracing::warn!("upstreams were not warm within {WARM_UP_LIMIT:?}; serving all the same");
     }

@@ -1,6 +1,6 @@
 //! One generation of the `traffic:` section, compiled, and the cell it is swapped in.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use arc_swap::{ArcSwap, Guard};
 
@@ -9,8 +9,11 @@ use crate::{
     config::traffic::TrafficConfig,
     headers::Forwarding,
     routing::RouteTable,
-    telemetry::metrics::UpstreamMetrics,
-    upstream::{RetryPolicy, Upstream},
+    telemetry::{
+        label::{DiscoveryOutcome, Outcome},
+        metrics::{ProcessMetrics, UpstreamMetrics},
+    },
+    upstream::{Prober, RetryPolicy, Upstream},
 };
 
 /// Everything a reload replaces, immutable once built.
@@ -34,6 +37,18 @@ pub struct NamedUpstream {
     pub upstream: Arc<Upstream>,
     /// Handles of its metric series.
     pub metrics: Arc<UpstreamMetrics>,
+}
+
+impl NamedUpstream {
+    /// Does what is due for the upstream and counts it.
+    pub async fn maintain(&self, prober: &Prober, now: Instant, process: &ProcessMetrics) {
+        let done = self.upstream.maintain(prober, now).await;
+        self.metrics.health_checks(Outcome::Success, done.probes_passed);
+        self.metrics.health_checks(Outcome::Failure, done.probes_failed);
+        process.dns_updates(DiscoveryOutcome::Changed, done.lookups_changed);
+        process.dns_updates(DiscoveryOutcome::Unchanged, done.lookups_unchanged);
+        process.dns_updates(DiscoveryOutcome::Failed, done.lookups_failed);
+    }
 }
 
 impl Snapshot {

@@ -134,12 +134,24 @@ fn observe_upstreams(snapshot: &Snapshot) {
             (backend.name.as_str(), state)
         }));
         if let Some(breaker) = state.breaker {
-            metrics.set_breaker(match breaker {
-                upstream::BreakerState::Closed => BreakerState::Closed,
-                upstream::BreakerState::HalfOpen => BreakerState::HalfOpen,
-                upstream::BreakerState::Open => BreakerState::Open,
-            });
+            metrics.set_breaker(shown(breaker), |state| upstream.breaker_entered(meant(state)));
         }
+    }
+}
+
+fn shown(state: upstream::BreakerState) -> BreakerState {
+    match state {
+        upstream::BreakerState::Closed => BreakerState::Closed,
+        upstream::BreakerState::HalfOpen => BreakerState::HalfOpen,
+        upstream::BreakerState::Open => BreakerState::Open,
+    }
+}
+
+fn meant(state: BreakerState) -> upstream::BreakerState {
+    match state {
+        BreakerState::Closed => upstream::BreakerState::Closed,
+        BreakerState::HalfOpen => upstream::BreakerState::HalfOpen,
+        BreakerState::Open => upstream::BreakerState::Open,
     }
 }
 

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use pingora_core::{server::ShutdownWatch, services::background::BackgroundService};
 
 use crate::{
-    runtime::{lifecycle::pause, snapshot::SnapshotCell},
+    runtime::{lifecycle::pause, resources::Resources, snapshot::SnapshotCell},
     upstream::Prober,
 };
 
@@ -21,6 +21,8 @@ const TICK: Duration = Duration::from_millis(100);
 pub struct ProbeUpstreams {
     /// Holds the upstreams to be looked after.
     pub cell: Arc<SnapshotCell>,
+    /// Counts what is done.
+    pub resources: Arc<Resources>,
     /// Connects to them.
     pub prober: Arc<Prober>,
 }
@@ -38,9 +40,11 @@ impl BackgroundService for ProbeUpstreams {
                 if running.contains_key(name) || !named.upstream.is_due(now) {
                     continue;
                 }
-                let upstream = Arc::clone(&named.upstream);
+                let named = named.clone();
                 let prober = Arc::clone(&self.prober);
-                let round = tokio::spawn(async move { upstream.maintain(&prober, now).await });
+                let metrics = Arc::clone(&self.resources.metrics);
+                let round =
+                    tokio::spawn(async move { named.maintain(&prober, now, metrics.process()).await });
                 running.insert(name.clone(), round);
             }
         }

@@ -30,25 +30,41 @@ pub struct WarmUp {
     pub cell: Arc<SnapshotCell>,
     /// Connects to the backends.
     pub prober: Arc<Prober>,
+    /// Services of this process that are started at the same time: probes before they
+    /// listen would find them unhealthy.
+    pub beside: Vec<SocketAddr>,
 }
 
 #[async_trait]
 impl BackgroundService for WarmUp {
     async fn start_with_ready_notifier(&self, mut shutdown: ShutdownWatch, ready: ServiceReadyNotifier) {
-        reload::warm(&self.cell.load_full(), &self.prober).await;
+        for address in &self.beside {
+            if !listening(*address, &mut shutdown).await {
+                return;
+            }
+        }
+        reload::warm(&self.cell.load_full(), &self.prober, &self.resources).await;
         tracing::info!("upstreams are warm");
         ready.notify_ready();
         for listener in &self.resources.listeners {
-            // Pingora tells nobody when it has bound a socket, so this asks the socket.
-            while TcpStream::connect(reachable(listener.address)).await.is_err() {
-                if !pause(&mut shutdown, TICK).await {
-                    return;
-                }
+            if !listening(listener.address, &mut shutdown).await {
+                return;
             }
         }
         self.resources.lifecycle.set_ready();
         tracing::info!("listeners are open");
     }
+}
+
+/// Waits until a socket is bound. Pingora tells nobody, so this asks the socket.
+/// `false`: the process shuts down.
+async fn listening(address: SocketAddr, shutdown: &mut ShutdownWatch) -> bool {
+    while TcpStream::connect(reachable(address)).await.is_err() {
+        if !pause(shutdown, TICK).await {
+            return false;
+        }
+    }
+    true
 }
 
 /// An address to connect to in order to reach a listener on this host.

@@ -49,7 +49,7 @@ pub use backend::{Backend, InFlight};
 pub use breaker::BreakerState;
 pub use hash::HashKey;
 pub use health::{Health, Prober};
-pub use pool::Upstream;
+pub use pool::{Upkeep, Upstream};
 pub use retry::{Failure, Request, RetryPolicy, Stage};
 pub use state::{BackendState, UpstreamState};
 pub use timeouts::ResolvedTimeouts;

@@ -2,6 +2,8 @@
 
 mod upkeep;
 
+pub use upkeep::Upkeep;
+
 use std::{
     fmt,
     sync::{Arc, Mutex},

@@ -13,6 +13,8 @@ mod harness;
 // The harness keeps its own promises.
 mod harness_works;
 
+mod commands;
+mod demo;
 mod headers;
 mod hostile_input;
 mod observability;

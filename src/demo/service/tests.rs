@@ -1,35 +1,32 @@
-//! The services on real sockets: what only a connection can show.
+//! A service on real sockets: what only a connection can show.
 
 use std::{net::SocketAddr, time::Duration};
 
-use pingora_core::services::ServiceReadyNotifier;
+use pingora_core::apps::ServerApp;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     sync::watch,
 };
 
 use super::*;
-use crate::demo::{Addresses, EmbeddedService, Platform};
 
-/// The patients service, listening until the test ends.
+/// The patients service, listening until the test ends. The socket is bound once and
+/// kept, so that no other test can take its port.
 async fn start() -> SocketAddr {
-    let addresses = Addresses::free().unwrap();
-    let mut services = Platform::new(1, Duration::from_millis(1)).services(&addresses);
-    let EmbeddedService { name, address, mut service } = services.swap_remove(0);
-    assert_eq!(name, "patients-1");
-    let (stop, stopping) = watch::channel(false);
-    let (ready, _) = watch::channel(false);
+    let latency = Latency(Duration::from_millis(1));
+    let app = App::new("patients-1", Resource::Patients, Arc::new(Store::new(1)), latency);
+    let app = Arc::new(HttpServer::new_app(app));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
-        let _keep_running = stop;
-        service.start_service(None, stopping, 1, ServiceReadyNotifier::new(ready)).await;
-    });
-    let listening = async {
-        while TcpStream::connect(address).await.is_err() {
-            tokio::task::yield_now().await;
+        let (_keep_running, stopping) = watch::channel(false);
+        while let Ok((stream, _)) = listener.accept().await {
+            let (app, stopping) = (Arc::clone(&app), stopping.clone());
+            let stream = pingora_core::protocols::l4::stream::Stream::from(stream);
+            tokio::spawn(async move { app.process_new(Box::new(stream), &stopping).await });
         }
-    };
-    tokio::time::timeout(Duration::from_secs(10), listening).await.unwrap();
+    });
     address
 }
 

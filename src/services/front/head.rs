@@ -1,17 +1,27 @@
 //! Reading the head of a request from a connection.
 
-use std::time::Duration;
+use std::{
+    future::poll_fn,
+    io,
+    mem::MaybeUninit,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
 use bytes::BytesMut;
 use pingora_core::protocols::{GetSocketDigest, SocketDigest};
-use tokio::{io::AsyncReadExt, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, ReadBuf},
+    time::timeout,
+};
 
+use super::idle::Idle;
 use crate::{
     config::process::LimitsConfig,
     downstream::GatedStream,
     framing::{self, Body, Head, HeadLimits},
     proxy_protocol::{self, Parsed},
-    runtime::{lifecycle::Lifecycle, listener::Listener},
+    runtime::listener::Listener,
     telemetry::reason::{BadRequestReason, RejectReason},
 };
 
@@ -50,58 +60,67 @@ pub async fn read(
     stream: &mut GatedStream,
     buffer: &mut BytesMut,
     limits: &LimitsConfig,
-    lifecycle: &Lifecycle,
+    idle: &mut Idle<'_>,
     may_be_http2: bool,
 ) -> Arrived {
     if buffer.is_empty() {
-        match first_bytes(stream, buffer, limits.idle_timeout.get(), lifecycle).await {
-            Ok(()) => {}
-            Err(ended) => return ended,
+        idle.begin();
+        let first = poll_fn(|cx| {
+            // A request that has arrived is served even when the process is going away.
+            match poll_first(stream, buffer, cx) {
+                Poll::Ready(Ok(0) | Err(_)) => Poll::Ready(Err(Arrived::Closed)),
+                Poll::Ready(Ok(_)) => Poll::Ready(Ok(())),
+                Poll::Pending => idle.poll(cx).map(Err),
+            }
+        });
+        if let Err(ended) = first.await {
+            return ended;
         }
     }
     let head_limits = HeadLimits::from(limits);
+    // Nearly every head comes in one piece: no timer is set for it.
+    if let Some(arrived) = look(buffer, &head_limits, may_be_http2) {
+        return arrived;
+    }
     let rest = async {
         loop {
-            if may_be_http2 && HTTP2_PREFACE.starts_with(&buffer[..buffer.len().min(HTTP2_PREFACE.len())]) {
-                if buffer.len() >= HTTP2_PREFACE.len() {
-                    return Arrived::Http2;
-                }
-            } else {
-                match framing::check(buffer, &head_limits) {
-                    Head::Complete { len, body } => return Arrived::Request { head: len, body },
-                    Head::Refused(reason) => return Arrived::Refused(reason),
-                    Head::Incomplete => {}
-                }
-            }
             buffer.reserve(FIRST_READ);
             match stream.read_buf(buffer).await {
                 Ok(0) | Err(_) => return Arrived::Closed,
                 Ok(_) => {}
+            }
+            if let Some(arrived) = look(buffer, &head_limits, may_be_http2) {
+                return arrived;
             }
         }
     };
     timeout(limits.header_timeout.get(), rest).await.unwrap_or(Arrived::TooSlow)
 }
 
-async fn first_bytes(
+/// What the bytes so far amount to; `None` while that cannot be told.
+fn look(buffer: &BytesMut, limits: &HeadLimits, may_be_http2: bool) -> Option<Arrived> {
+    if may_be_http2 && HTTP2_PREFACE.starts_with(&buffer[..buffer.len().min(HTTP2_PREFACE.len())]) {
+        return (buffer.len() >= HTTP2_PREFACE.len()).then_some(Arrived::Http2);
+    }
+    match framing::check(buffer, limits) {
+        Head::Complete { len, body } => Some(Arrived::Request { head: len, body }),
+        Head::Refused(reason) => Some(Arrived::Refused(reason)),
+        Head::Incomplete => None,
+    }
+}
+
+/// Reads into the stack and copies, so that a connection holds no memory while it waits.
+fn poll_first(
     stream: &mut GatedStream,
     buffer: &mut BytesMut,
-    idle: Duration,
-    lifecycle: &Lifecycle,
-) -> Result<(), Arrived> {
-    buffer.reserve(FIRST_READ);
-    let read = async {
-        tokio::select! {
-            // A request that has arrived is served even when the process is going away.
-            biased;
-            read = stream.read_buf(buffer) => match read {
-                Ok(0) | Err(_) => Err(Arrived::Closed),
-                Ok(_) => Ok(()),
-            },
-            () = lifecycle.closing() => Err(Arrived::Draining),
-        }
-    };
-    pingora_timeout::timeout(idle, read).await.unwrap_or(Err(Arrived::Idle))
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    let mut scratch = [const { MaybeUninit::uninit() }; FIRST_READ];
+    let mut scratch = ReadBuf::uninit(&mut scratch);
+    ready!(Pin::new(stream).poll_read(cx, &mut scratch))?;
+    let filled = scratch.filled();
+    buffer.extend_from_slice(filled);
+    Poll::Ready(Ok(filled.len()))
 }
 
 /// Takes the PROXY protocol header off the start of a plain connection.

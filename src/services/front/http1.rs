@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::SystemTime};
 
 use bytes::BytesMut;
+use http::StatusCode;
 use pingora_core::{
     apps::HttpServerApp,
     protocols::{GetSocketDigest, Shutdown, http::ServerSession},
@@ -14,7 +15,10 @@ use tokio::{
     time::{Duration, timeout},
 };
 
-use super::head::{self, Arrived};
+use super::{
+    head::{self, Arrived},
+    idle::Idle,
+};
 use crate::{
     downstream::{Allowance, GatedStream},
     framing::Body,
@@ -63,9 +67,10 @@ where
         return Ended::Because(end(&mut stream, ended, listener, resources).await);
     }
     let mut served = 0;
+    let mut idle = Idle::new(&resources.lifecycle, limits.idle_timeout.get());
     loop {
         let may_be_http2 = served == 0 && listener.http2 && !listener.tls;
-        match head::read(&mut stream, &mut buffer, limits, &resources.lifecycle, may_be_http2).await {
+        match head::read(&mut stream, &mut buffer, limits, &mut idle, may_be_http2).await {
             Arrived::Request { head, body } => {
                 if served == 0 {
                     counted.set_protocol(Protocol::Http11);
@@ -159,19 +164,18 @@ async fn refuse(stream: &mut GatedStream, refusal: &Rejection, listener: &Listen
     let id = RequestId::random();
     let status = refusal.status();
     let body = refusal.problem(id.as_str());
+    // A 405 has to say what is allowed (RFC 9110 section 15.5.6).
+    let allow = match status {
+        StatusCode::METHOD_NOT_ALLOWED => "Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n",
+        _ => "",
+    };
     let head = format!(
-        "HTTP/1.1 {} {}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {} {}\r\n{allow}Content-Type: application/problem+json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
         status.as_u16(),
         status.canonical_reason().unwrap_or("Error"),
         body.len(),
     );
-    let answer = async {
-        stream.write_all(head.as_bytes()).await?;
-        stream.write_all(&body).await?;
-        stream.flush().await
-    };
-    // A client that does not even read its refusal is not waited for.
-    let sent = timeout(LINGER, answer).await;
+    // Counted first: whoever has the answer may look.
     let bad = match refusal {
         Rejection::BadRequest(reason) => *reason,
         _ => BadRequestReason::HeaderTimeout,
@@ -181,6 +185,13 @@ async fn refuse(stream: &mut GatedStream, refusal: &Rejection, listener: &Listen
     unmatched.answered(&unknown_method(), status.as_u16(), Duration::ZERO);
     unmatched.error(refusal.reason());
     log(stream, refusal, &id, listener, resources, body.len());
+    let answer = async {
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(&body).await?;
+        stream.flush().await
+    };
+    // A client that does not even read its refusal is not waited for.
+    let sent = timeout(LINGER, answer).await;
     if matches!(sent, Ok(Ok(()))) {
         linger(stream).await;
     }

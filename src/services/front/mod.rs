@@ -7,6 +7,7 @@
 
 mod head;
 mod http1;
+mod idle;
 mod proxied;
 
 use std::sync::Arc;

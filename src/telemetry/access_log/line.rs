@@ -17,6 +17,26 @@ pub enum Form {
     Text,
 }
 
+/// The key of a field with all that surrounds it, so that it is one copy.
+#[derive(Clone, Copy)]
+pub struct Key {
+    /// `,"key":`
+    pub json: &'static [u8],
+    /// `key=`
+    pub text: &'static [u8],
+}
+
+/// Makes a [`Key`] from its name.
+macro_rules! key {
+    ($name:literal) => {
+        $crate::telemetry::access_log::line::Key {
+            json: concat!(",\"", $name, "\":").as_bytes(),
+            text: concat!($name, "=").as_bytes(),
+        }
+    };
+}
+pub(super) use key;
+
 /// Writes the fields of one line. Keys are ours and need no escaping.
 pub struct Line<'a> {
     out: &'a mut Vec<u8>,
@@ -31,17 +51,21 @@ impl<'a> Line<'a> {
         Self { out, clock, form }
     }
 
-    fn key(&mut self, key: &str, bare: bool) {
-        let (opening, closing): (&[u8], &[u8]) = match (self.form, self.out.is_empty()) {
-            (Form::Json, true) => (b"{\"", b"\":"),
-            (Form::Json, false) => (b",\"", b"\":"),
-            (Form::Text, true) => (b"", b"="),
-            (Form::Text, false) => (b" ", b"="),
-        };
-        self.out.extend_from_slice(opening);
-        if self.form == Form::Json || !bare {
-            self.out.extend_from_slice(key.as_bytes());
-            self.out.extend_from_slice(closing);
+    fn key(&mut self, key: Key, bare: bool) {
+        match (self.form, self.out.is_empty()) {
+            (Form::Json, false) => self.out.extend_from_slice(key.json),
+            (Form::Json, true) => {
+                self.out.push(b'{');
+                self.out.extend_from_slice(&key.json[1..]);
+            }
+            (Form::Text, first) => {
+                if !first {
+                    self.out.push(b' ');
+                }
+                if !bare {
+                    self.out.extend_from_slice(key.text);
+                }
+            }
         }
     }
 
@@ -59,26 +83,26 @@ impl<'a> Line<'a> {
     }
 
     /// Text of which at most `max` bytes are written.
-    pub fn text(&mut self, key: &str, bytes: &[u8], max: usize) {
+    pub fn text(&mut self, key: Key, bytes: &[u8], max: usize) {
         self.key(key, false);
         self.value(bytes, max);
     }
 
     /// Text that human readers know without its key.
-    pub fn bare_text(&mut self, key: &str, bytes: &[u8], max: usize) {
+    pub fn bare_text(&mut self, key: Key, bytes: &[u8], max: usize) {
         self.key(key, true);
         self.value(bytes, max);
     }
 
     /// Text, or nothing at all.
-    pub fn option(&mut self, key: &str, text: Option<&str>, max: usize) {
+    pub fn option(&mut self, key: Key, text: Option<&str>, max: usize) {
         if let Some(text) = text {
             self.text(key, text.as_bytes(), max);
         }
     }
 
     /// A word of our own, which needs no escaping.
-    pub fn word(&mut self, key: &str, word: &'static str) {
+    pub fn word(&mut self, key: Key, word: &'static str) {
         self.key(key, false);
         self.quote();
         self.out.extend_from_slice(word.as_bytes());
@@ -86,25 +110,25 @@ impl<'a> Line<'a> {
     }
 
     /// A number.
-    pub fn number(&mut self, key: &str, number: u64) {
+    pub fn number(&mut self, key: Key, number: u64) {
         self.key(key, false);
         self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
 
     /// A number that human readers know without its key.
-    pub fn bare_number(&mut self, key: &str, number: u64) {
+    pub fn bare_number(&mut self, key: Key, number: u64) {
         self.key(key, true);
         self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
 
     /// Yes or no.
-    pub fn boolean(&mut self, key: &str, value: bool) {
+    pub fn boolean(&mut self, key: Key, value: bool) {
         self.key(key, false);
         self.out.extend_from_slice(if value { b"true" } else { b"false" });
     }
 
     /// An IP address.
-    pub fn address(&mut self, key: &str, address: IpAddr) {
+    pub fn address(&mut self, key: Key, address: IpAddr) {
         self.key(key, false);
         self.quote();
         match address {
@@ -123,7 +147,7 @@ impl<'a> Line<'a> {
     }
 
     /// An instant as RFC 3339 in UTC, with milliseconds.
-    pub fn time(&mut self, key: &str, time: SystemTime) {
+    pub fn time(&mut self, key: Key, time: SystemTime) {
         self.key(key, true);
         self.quote();
         self.clock.write(self.out, time);
@@ -191,7 +215,7 @@ mod tests {
     fn addresses_are_written_as_usual() {
         for text in ["127.0.0.1", "203.0.113.255", "::1", "2001:db8::1:0:0:1", "::ffff:192.0.2.1"] {
             let (mut out, mut clock) = (Vec::new(), Clock::default());
-            Line::start(&mut out, &mut clock, Form::Json).address("a", text.parse().unwrap());
+            Line::start(&mut out, &mut clock, Form::Json).address(key!("a"), text.parse().unwrap());
             assert_eq!(String::from_utf8(out).unwrap(), format!(r#"{{"a":"{text}""#));
         }
     }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::line::Line;
+use super::line::{Line, key};
 use crate::{
     config::telemetry::AccessLogPath,
     telemetry::{label::Protocol, reason::ErrorReason},
@@ -72,41 +72,41 @@ const TEXT_MAX: usize = 256;
 impl AccessRecord<'_> {
     /// Writes the fields; those without a value are left out. Keys are stable.
     pub(super) fn write(&self, mut line: Line<'_>, path: AccessLogPath) {
-        line.time("time", self.time);
+        line.time(key!("time"), self.time);
         if let Some(status) = self.status {
-            line.bare_number("status", status.into());
+            line.bare_number(key!("status"), status.into());
         }
-        line.bare_text("method", self.method.as_bytes(), TEXT_MAX);
+        line.bare_text(key!("method"), self.method.as_bytes(), TEXT_MAX);
         if let Some(path) = self.path(path) {
-            line.bare_text("path", path, PATH_MAX);
+            line.bare_text(key!("path"), path, PATH_MAX);
         }
-        line.number("duration_us", micros(self.duration));
-        line.text("host", self.host, TEXT_MAX);
+        line.number(key!("duration_us"), micros(self.duration));
+        line.text(key!("host"), self.host, TEXT_MAX);
         if let Some(client) = self.client {
-            line.address("client", client);
+            line.address(key!("client"), client);
         }
-        line.text("request_id", self.request_id.as_bytes(), TEXT_MAX);
-        line.word("protocol", self.protocol.as_str());
-        line.option("tls_version", self.tls_version, TEXT_MAX);
-        line.text("listener", self.listener.as_bytes(), TEXT_MAX);
-        line.option("route", self.route, TEXT_MAX);
-        line.option("upstream", self.upstream, TEXT_MAX);
-        line.option("backend", self.backend, TEXT_MAX);
-        line.number("attempts", self.attempts.into());
+        line.text(key!("request_id"), self.request_id.as_bytes(), TEXT_MAX);
+        line.word(key!("protocol"), self.protocol.as_str());
+        line.option(key!("tls_version"), self.tls_version, TEXT_MAX);
+        line.text(key!("listener"), self.listener.as_bytes(), TEXT_MAX);
+        line.option(key!("route"), self.route, TEXT_MAX);
+        line.option(key!("upstream"), self.upstream, TEXT_MAX);
+        line.option(key!("backend"), self.backend, TEXT_MAX);
+        line.number(key!("attempts"), self.attempts.into());
         if let Some(duration) = self.upstream_first_byte {
-            line.number("upstream_first_byte_us", micros(duration));
+            line.number(key!("upstream_first_byte_us"), micros(duration));
         }
         if let Some(reused) = self.upstream_reused {
-            line.boolean("upstream_reused", reused);
+            line.boolean(key!("upstream_reused"), reused);
         }
-        line.number("bytes_in", self.bytes_in);
-        line.number("bytes_out", self.bytes_out);
+        line.number(key!("bytes_in"), self.bytes_in);
+        line.number(key!("bytes_out"), self.bytes_out);
         if let Some(error) = self.error {
-            line.word("error", error.as_str());
+            line.word(key!("error"), error.as_str());
         }
-        line.option("detail", self.detail, TEXT_MAX);
+        line.option(key!("detail"), self.detail, TEXT_MAX);
         if let Some(user_agent) = self.user_agent {
-            line.text("user_agent", user_agent, TEXT_MAX);
+            line.text(key!("user_agent"), user_agent, TEXT_MAX);
         }
         line.end();
     }

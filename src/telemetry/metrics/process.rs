@@ -75,9 +75,9 @@ impl ProcessMetrics {
         self.certificate_reloads.get(outcome).inc();
     }
 
-    /// Counts a look at DNS for the backends of an upstream.
-    pub fn dns_update(&self, outcome: DiscoveryOutcome) {
-        self.dns_updates.get(outcome).inc();
+    /// Counts looks at DNS for the backends of an upstream.
+    pub fn dns_updates(&self, outcome: DiscoveryOutcome, count: usize) {
+        self.dns_updates.get(outcome).add(count as u64);
     }
 
     /// Tells which configuration is in force, from the start or from a reload.

@@ -227,7 +227,7 @@ fn a_full_family_folds_new_series_and_counts_them() {
 fn states_and_the_process_show_their_numbers() {
     let metrics = metrics();
     let upstream = metrics.upstream("u");
-    upstream.breaker_changed(BreakerState::Open);
+    upstream.set_breaker(BreakerState::Open, |state| u64::from(state == BreakerState::Open));
     assert_eq!(value(&metrics, r#"proxy_circuit_breaker_state{upstream="u"}"#), Some(2.0));
     assert_eq!(
         value(&metrics, r#"proxy_circuit_breaker_transitions_total{upstream="u",to="open"}"#),

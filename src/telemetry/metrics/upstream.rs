@@ -1,6 +1,12 @@
 //! What is counted for each upstream.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use super::{
     family::Family,
@@ -100,6 +106,7 @@ impl UpstreamFamilies {
             health_checks: Handles::new(&self.health_checks, owner),
             breaker_state: self.breaker_state.get(owner),
             breaker_transitions: Handles::new(&self.breaker_transitions, owner),
+            breaker_entered: Default::default(),
             breaker_rejected: self.breaker_rejected.get(owner),
         })
     }
@@ -142,6 +149,8 @@ pub struct UpstreamMetrics {
     health_checks: Handles<Outcome, Counter>,
     breaker_state: Gauge,
     breaker_transitions: Handles<BreakerState, Counter>,
+    /// The totals shown last.
+    breaker_entered: [AtomicU64; 3],
     breaker_rejected: Counter,
 }
 
@@ -193,20 +202,20 @@ impl UpstreamMetrics {
         self.budget_exhausted.inc();
     }
 
-    /// Counts an active health check.
-    pub fn health_check(&self, outcome: Outcome) {
-        self.health_checks.get(outcome).inc();
+    /// Counts active health checks.
+    pub fn health_checks(&self, outcome: Outcome, count: usize) {
+        self.health_checks.get(outcome).add(count as u64);
     }
 
-    /// Counts a change of the circuit breaker, and shows its new state.
-    pub fn breaker_changed(&self, to: BreakerState) {
-        self.breaker_transitions.get(to).inc();
-        self.set_breaker(to);
-    }
-
-    /// Shows the state of the circuit breaker.
-    pub fn set_breaker(&self, state: BreakerState) {
+    /// Shows the circuit breaker: its state, and how often it has entered each one so
+    /// far. Called before a scrape. A total that shrank belongs to a new breaker.
+    pub fn set_breaker(&self, state: BreakerState, entered: impl Fn(BreakerState) -> u64) {
         self.breaker_state.set(state.index() as i64);
+        for (&to, last) in BreakerState::ALL.iter().zip(&self.breaker_entered) {
+            let total = entered(to);
+            let before = last.swap(total, Ordering::Relaxed);
+            self.breaker_transitions.get(to).add(total.checked_sub(before).unwrap_or(total));
+        }
     }
 
     /// Counts a request refused because the circuit breaker was open.

@@ -232,7 +232,7 @@ async fn names_are_looked_up_again_and_a_failure_keeps_the_last_answer() {
         let answer = answer.map(|list| list.iter().map(|a| a.parse().unwrap()).collect::<Vec<SocketAddr>>());
         let answer = Mutex::new(Some(answer));
         upstream
-            .resolve(|host, port| {
+            .resolve(&mut Upkeep::default(), |host, port| {
                 assert_eq!((&*host, port), ("orders.internal", 80));
                 round.fetch_add(1, Relaxed);
                 std::future::ready(answer.lock().unwrap().take().unwrap())
@@ -253,7 +253,9 @@ async fn names_are_looked_up_again_and_a_failure_keeps_the_last_answer() {
 #[tokio::test]
 async fn two_names_of_one_address_share_it() {
     let upstream = build(&config(&["a.internal:80", "b.internal:80"]), None);
-    upstream.resolve(|_, _| std::future::ready(Ok(vec!["10.0.0.1:80".parse().unwrap()]))).await;
+    upstream
+        .resolve(&mut Upkeep::default(), |_, _| std::future::ready(Ok(vec!["10.0.0.1:80".parse().unwrap()])))
+        .await;
     assert_eq!(addresses(&upstream), ["10.0.0.1:80 x2"]);
 }
 
@@ -261,7 +263,7 @@ async fn two_names_of_one_address_share_it() {
 async fn a_look_up_that_hangs_is_given_up() {
     let upstream = build(&config(&["a.internal:80"]), None);
     let started = tokio::time::Instant::now();
-    upstream.resolve(|_, _| std::future::pending()).await;
+    upstream.resolve(&mut Upkeep::default(), |_, _| std::future::pending()).await;
     assert_eq!(started.elapsed(), Duration::from_secs(2));
     assert!(upstream.backends().is_empty());
 }

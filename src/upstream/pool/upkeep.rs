@@ -21,6 +21,21 @@ use crate::upstream::{
     health::{Health, Prober},
 };
 
+/// What one round of [`Upstream::maintain`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Upkeep {
+    /// Probes that a backend passed.
+    pub probes_passed: usize,
+    /// Probes that a backend failed.
+    pub probes_failed: usize,
+    /// Look-ups that brought other addresses than before.
+    pub lookups_changed: usize,
+    /// Look-ups that brought the same addresses.
+    pub lookups_unchanged: usize,
+    /// Look-ups without an answer: the last good one stays.
+    pub lookups_failed: usize,
+}
+
 impl Upstream {
     /// Whether [`Self::maintain`] has something to do.
     pub fn is_due(&self, now: Instant) -> bool {
@@ -30,11 +45,12 @@ impl Upstream {
     /// Does what is due: looks names up, then probes. Bounded by their timeouts.
     ///
     /// Both are due on a new upstream, so that running this once warms it up.
-    pub async fn maintain(&self, prober: &Prober, now: Instant) {
+    pub async fn maintain(&self, prober: &Prober, now: Instant) -> Upkeep {
+        let mut done = Upkeep::default();
         if self.has_names()
             && let Some(_round) = self.lookups.begin(now)
         {
-            self.resolve(|host, port| async move {
+            self.resolve(&mut done, |host, port| async move {
                 tokio::net::lookup_host((&*host, port)).await.map(|found| found.collect())
             })
             .await;
@@ -42,8 +58,9 @@ impl Upstream {
         if self.health_check.is_some()
             && let Some(_round) = self.probes.begin(now)
         {
-            self.probe(prober).await;
+            self.probe(&mut done, prober).await;
         }
+        done
     }
 
     fn has_names(&self) -> bool {
@@ -51,7 +68,7 @@ impl Upstream {
     }
 
     /// Looks every host name up. A failed look-up leaves the last good answer in force.
-    pub(super) async fn resolve<L>(&self, lookup: impl Fn(Arc<str>, u16) -> L)
+    pub(super) async fn resolve<L>(&self, done: &mut Upkeep, lookup: impl Fn(Arc<str>, u16) -> L)
     where
         L: Future<Output = io::Result<Vec<SocketAddr>>>,
     {
@@ -67,10 +84,16 @@ impl Upstream {
         for (origin, answer) in found {
             match answer {
                 Ok(addresses) if !addresses.is_empty() => {
-                    changed |= self.answers().accept(&origin.written, addresses);
+                    let differs = self.answers().accept(&origin.written, addresses);
+                    *(if differs { &mut done.lookups_changed } else { &mut done.lookups_unchanged }) += 1;
+                    changed |= differs;
                 }
-                Ok(_) => warn!(upstream = %self.name, host = %origin.host, "name look-up found no address"),
+                Ok(_) => {
+                    done.lookups_failed += 1;
+                    warn!(upstream = %self.name, host = %origin.host, "name look-up found no address");
+                }
                 Err(error) => {
+                    done.lookups_failed += 1;
                     warn!(upstream = %self.name, host = %origin.host, %error, "name look-up failed")
                 }
             }
@@ -83,10 +106,10 @@ impl Upstream {
     }
 
     /// Probes every backend at once.
-    async fn probe(&self, prober: &Prober) {
+    async fn probe(&self, done: &mut Upkeep, prober: &Prober) {
         let Some(check) = &self.health_check else { return };
         let set = self.set.load_full();
-        join_all(set.backends.iter().map(|backend| async move {
+        let results = join_all(set.backends.iter().map(|backend| async move {
             let result = prober.probe(backend.name(), backend.probe_peer(), check).await;
             let error = result.as_ref().err().map(tracing::field::display);
             match backend.vigil().observe(result.is_ok(), check) {
@@ -98,8 +121,11 @@ impl Upstream {
                 }
                 None => {}
             }
+            result.is_ok()
         }))
         .await;
+        done.probes_passed = results.iter().filter(|passed| **passed).count();
+        done.probes_failed = results.len() - done.probes_passed;
     }
 
     pub(super) fn answers(&self) -> MutexGuard<'_, Answers> {

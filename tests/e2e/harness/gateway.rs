@@ -44,6 +44,11 @@ impl Gateway {
         self.listener.address()
     }
 
+    /// Where operators connect.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin.address()
+    }
+
     /// A plain HTTP/1.1 client of the listener.
     pub fn client(&self) -> Client {
         Client::new(self.address())

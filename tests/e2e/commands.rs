@@ -1,0 +1,143 @@
+//! The commands beside `run`: what they print, and how they exit.
+
+use std::{
+    path::PathBuf,
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+use crate::harness::{Gateway, Origin};
+
+const ROUTES: &str = r#"
+process:
+  listeners: [{ address: "127.0.0.1:8080" }]
+traffic:
+  upstreams: { patients: { backends: ["127.0.0.1:9001", { address: "127.0.0.1:9002", weight: 3 }] } }
+  routes:
+    - name: patient
+      match: { path: "/api/{version}/patients/{id}" }
+      upstream: patients
+      rewrite: { path: "/{version}/patient/{id}", host: patients.internal }
+    - name: internal
+      match: { path: "/api/**", headers: { X-Tenant: clinic } }
+      upstream: patients
+    - { name: moved, match: { path: "/old/{id}" }, redirect: { to: "/new/{id}" } }
+"#;
+
+fn nilegate(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_nilegate")).args(arguments).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("nilegate.yaml");
+    std::fs::write(&path, text).unwrap();
+    (directory, path)
+}
+
+#[test]
+fn check_finds_what_only_later_floors_know_together_with_the_rest() {
+    let text = ROUTES
+        .replace("upstream: patients\n      rewrite", "upstream: patint\n      rewrite")
+        .replace(r#"path: "/old/{id}""#, r#"path: "/old/{id}/{id}""#);
+    let (_directory, path) = written(&text);
+    let output = nilegate(&["check", "-c", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(64));
+    let found = String::from_utf8(output.stderr).unwrap();
+    assert!(found.contains("unknown upstream `patint`"), "{found}");
+    assert!(found.contains("did you mean `patients`?"), "{found}");
+    assert_eq!(found.matches("unknown upstream").count(), 1, "said once: {found}");
+    assert!(found.contains("nilegate.yaml:14:37: `/old/{id}/{id}` captures `id` twice"), "{found}");
+
+    let output = nilegate(&["-t", "-c", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(64), "-t is check");
+    let output = nilegate(&["check", "--format", "json", "-c", path.to_str().unwrap()]);
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["findings"].as_array().unwrap().len() >= 2, "{report}");
+}
+
+#[test]
+fn check_prints_the_configuration_as_it_took_effect() {
+    let (_directory, path) = written(ROUTES);
+    let output = nilegate(&["check", "--print", "-c", path.to_str().unwrap()]);
+    assert!(output.status.success());
+    let printed = stdout(&output);
+    assert!(printed.contains("drain_timeout: 20s"), "defaults are filled in: {printed}");
+    let (_other, again) = written(&printed);
+    assert!(nilegate(&["check", "-c", again.to_str().unwrap()]).status.success(), "it can be loaded again");
+}
+
+#[test]
+fn explain_says_which_route_what_target_and_why_not_the_others() {
+    let (_directory, path) = written(ROUTES);
+    let explain = |arguments: &[&str]| {
+        let all = [&["explain"], arguments, &["-c", path.to_str().unwrap()]].concat();
+        stdout(&nilegate(&all))
+    };
+    let said = explain(&["GET", "http://a.test/api/v1/patients/42?x=1", "-H", "X-Tenant: clinic"]);
+    for part in [
+        "route      patient",
+        "{version} = v1",
+        "{id} = 42",
+        "/v1/patient/42?x=1",
+        "patients.internal",
+        "127.0.0.1:9001, 127.0.0.1:9002",
+        "internal (any host, /api/**): outranked",
+    ] {
+        assert!(said.contains(part), "{part:?} is missing in:\n{said}");
+    }
+    let said = explain(&["GET", "/api/v1/other", "--format", "json"]);
+    let answer: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(answer["route"], Value::Null);
+    assert_eq!(answer["refused"], "404 no_route");
+    assert!(answer["considered"][0].as_str().unwrap().contains("not taken"), "{answer}");
+    assert!(explain(&["GET", "/old/7"]).contains("redirected with 308 to /new/7"));
+    assert!(explain(&["GET", "/api/../x"]).contains("refused"));
+}
+
+#[test]
+fn the_schema_and_the_completions_come_from_the_same_types() {
+    let schema: Value = serde_json::from_slice(&nilegate(&["schema"]).stdout).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let good = serde_json::json!({ "process": { "listeners": [{ "address": "127.0.0.1:8080" }] } });
+    assert!(validator.is_valid(&good));
+    let bad = serde_json::json!({ "process": { "listeners": [{ "address": "127.0.0.1:8080", "tsl": {} }] } });
+    assert!(!validator.is_valid(&bad));
+    for shell in ["bash", "zsh", "fish"] {
+        let script = stdout(&nilegate(&["completions", shell]));
+        assert!(script.contains("healthcheck") && script.contains("explain"), "{shell}");
+    }
+    assert!(stdout(&nilegate(&["--version"])).starts_with("nilegate "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn healthcheck_exits_as_the_gateway_feels() {
+    let origin = Origin::saying("ok").await;
+    let gateway = Gateway::new()
+        .set("origin", &origin)
+        .traffic(
+            r#"
+            upstreams: { origin: { backends: ["@origin@"] } }
+            routes: [{ name: all, upstream: origin }]
+            "#,
+        )
+        .start()
+        .await;
+    let admin = gateway.admin_address().to_string();
+    let ask = |arguments: Vec<String>| {
+        tokio::task::spawn_blocking(move || {
+            nilegate(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+        })
+    };
+    let healthy = ask(vec!["healthcheck".into(), "--admin".into(), admin.clone()]).await.unwrap();
+    assert!(healthy.status.success(), "{healthy:?}");
+    assert!(stdout(&healthy).contains("ready"));
+    drop(gateway);
+    let gone = ask(vec!["healthcheck".into(), "--admin".into(), admin]).await.unwrap();
+    assert_eq!(gone.status.code(), Some(1));
+}
