@@ -19,7 +19,7 @@ pub fn open(session: &mut Session, ctx: &mut RequestContext, resources: &Resourc
     let socket = digest.and_then(|d| d.socket_digest.as_ref());
     let peer = socket.and_then(|s| s.peer_addr()).and_then(|a| a.as_inet()).map(|a| a.ip());
     let local = socket.and_then(|s| s.local_addr()).and_then(|a| a.as_inet());
-    ctx.listener = local.and_then(|local| resources.listeners.iter().find(|l| l.accepts(local)).cloned());
+    ctx.listener = local.and_then(|local| resources.listener_at(local)).cloned();
     let fields = &session.req_header().headers;
     let forwarding = &snapshot.forwarding;
     ctx.client = peer.map(|peer| Client::identify(peer, fields, forwarding.trusted()));

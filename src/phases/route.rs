@@ -6,12 +6,12 @@ use pingora_proxy::Session;
 
 use super::{
     context::{Plan, RequestContext},
-    headers::identify,
+    headers::to_downstream,
     rejection::{Rejection, answer},
 };
 use crate::{
     routing::{Redirect, RequestParts},
-    runtime::route::{Action, Route},
+    runtime::route::Action,
     telemetry::reason::BadRequestReason,
 };
 
@@ -80,21 +80,9 @@ pub async fn answer_locally(session: &mut Session, ctx: &RequestContext) -> ping
     if response.status != http::StatusCode::NO_CONTENT {
         response.insert_header(header::CONTENT_LENGTH, body.len())?;
     }
-    identify(&mut response, ctx)?;
-    finish_local(&mut response, ctx, &plan.route)?;
+    to_downstream(&mut response, ctx)?;
     answer(session, response, body).await?;
     Ok(true)
-}
-
-fn finish_local(
-    response: &mut ResponseHeader,
-    ctx: &RequestContext,
-    route: &Route,
-) -> pingora_core::Result<()> {
-    if let Some(security) = &route.security_headers {
-        security.apply(response, ctx.is_tls())?;
-    }
-    route.response_headers.apply_response(response)
 }
 
 /// The captures are found again, because they borrow from the request.

@@ -120,10 +120,17 @@ impl Reloader {
         let (path, resources, before) =
             (self.path.clone(), Arc::clone(&self.resources), Arc::clone(&current));
         let compile = move || {
-            let problems = |config: &Config| build(&config.traffic, &resources, Some(&before)).err();
-            load::load_with(&path, |config| problems(config).unwrap_or_default())
+            let mut built = None;
+            let loaded = load::load_with(&path, |config| {
+                build(&config.traffic, &resources, Some(&before))
+                    .map(|next| built = Some(next))
+                    .err()
+                    .unwrap_or_default()
+            });
+            // Loaded without findings: what was compiled was not repaired.
+            loaded.map(|loaded| (loaded, built))
         };
-        let loaded = match tokio::task::spawn_blocking(compile).await {
+        let (loaded, built) = match tokio::task::spawn_blocking(compile).await {
             Ok(Ok(loaded)) => loaded,
             Ok(Err(error)) => return Outcome::Refused { findings: error.findings },
             Err(error) => {
@@ -142,17 +149,16 @@ impl Reloader {
         if *traffic == current.config {
             return Outcome::Unchanged { generation: current.generation };
         }
-        match build(traffic, &self.resources, Some(&current)) {
-            Ok(next) => {
-                let next = Arc::new(next);
-                warm(&next, &self.prober, &self.resources).await;
-                let changes = difference::traffic(&current.config, traffic);
-                self.cell.swap(Arc::clone(&next));
-                *self.loaded.lock() = Arc::new(loaded);
-                Outcome::Applied { generation: next.generation, changes }
-            }
-            Err(problems) => Outcome::Refused { findings: loaded.source.report(problems).findings },
-        }
+        let Some(next) = built else {
+            let finding = Finding::about_file(self.path.display().to_string(), "was not compiled");
+            return Outcome::Refused { findings: vec![finding] };
+        };
+        let next = Arc::new(next);
+        warm(&next, &self.prober, &self.resources).await;
+        let changes = difference::traffic(&current.config, traffic);
+        self.cell.swap(Arc::clone(&next));
+        *self.loaded.lock() = Arc::new(loaded);
+        Outcome::Applied { generation: next.generation, changes }
     }
 
     fn report(&self, outcome: &Outcome) {

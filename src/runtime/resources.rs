@@ -1,6 +1,6 @@
 //! What lives as long as the process.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
 use super::{lifecycle::Lifecycle, listener::Listener};
 use crate::{
@@ -57,6 +57,11 @@ impl Resources {
             limits: config.limits.clone(),
             lifecycle: Lifecycle::default(),
         })
+    }
+
+    /// The listener that a connection accepted at this local address came through.
+    pub fn listener_at(&self, local: &SocketAddr) -> Option<&Arc<Listener>> {
+        self.listeners.iter().find(|listener| listener.accepts(local))
     }
 
     /// Connections open now, over all listeners.

@@ -1,11 +1,6 @@
 //! Which header fields pass, which are added, and who is believed.
 
-use crate::harness::{Answer, Gateway, Origin, RawClient};
-
-const ALL_TO_ORIGIN: &str = r#"
-    upstreams: { origin: { backends: ["@origin@"] } }
-    routes: [{ name: all, upstream: origin }]
-"#;
+use crate::harness::{ALL_TO_ORIGIN, Answer, Gateway, Origin, RawClient};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fields_of_one_hop_stay_on_it() {

@@ -10,15 +10,10 @@ use tonic::Code;
 
 use self::echo::Echo;
 use crate::harness::{
-    Answer, Gate, Gateway, Origin, RawClient,
+    ALL_TO_ORIGIN, Answer, Gate, Gateway, Origin, RawClient,
     h2_origin::{H2Answer, H2Origin},
     wait::in_time,
 };
-
-const ALL_TO_ORIGIN: &str = r#"
-    upstreams: { origin: { backends: ["@origin@"] } }
-    routes: [{ name: all, upstream: origin }]
-"#;
 
 const ALL_TO_HTTP2_ORIGIN: &str = r#"
     upstreams: { origin: { backends: ["@origin@"], protocol: http2 } }

@@ -4,12 +4,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
-use crate::harness::{Answer, Gate, Gateway, Load, Origin, RawClient, wait_until};
-
-const ALL_TO_ORIGIN: &str = r#"
-    upstreams: { origin: { backends: ["@origin@"] } }
-    routes: [{ name: all, upstream: origin }]
-"#;
+use crate::harness::{ALL_TO_ORIGIN, Answer, Gate, Gateway, Load, Origin, RawClient, wait_until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_lets_requests_under_way_finish_and_takes_no_new_ones() {

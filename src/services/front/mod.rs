@@ -61,7 +61,7 @@ where
     fn listener_of(&self, stream: &Stream) -> Option<&Arc<Listener>> {
         let socket = stream.get_socket_digest()?;
         let local = socket.local_addr()?.as_inet()?;
-        self.resources.listeners.iter().find(|listener| listener.accepts(local))
+        self.resources.listener_at(local)
     }
 
     async fn serve(

@@ -24,7 +24,7 @@ impl PreTlsProcess for ProxiedTls {
     async fn process(&self, stream: &mut Stream) -> Result<()> {
         let Some(socket) = stream.get_socket_digest() else { return Ok(()) };
         let Some(local) = socket.local_addr().and_then(|a| a.as_inet()) else { return Ok(()) };
-        let Some(listener) = self.0.listeners.iter().find(|listener| listener.accepts(local)) else {
+        let Some(listener) = self.0.listener_at(local) else {
             return Ok(());
         };
         let Some(from) = &listener.proxy_protocol else { return Ok(()) };

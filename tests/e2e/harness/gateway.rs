@@ -37,6 +37,12 @@ impl Gateway {
     }
 }
 
+/// The traffic of stories that are not about routing; `origin` is to be set.
+pub const ALL_TO_ORIGIN: &str = r#"
+    upstreams: { origin: { backends: ["@origin@"] } }
+    routes: [{ name: all, upstream: origin }]
+"#;
+
 /// Requests.
 impl Gateway {
     /// Where clients connect.
