@@ -5,6 +5,7 @@ pub mod config;
 // Floor 2: how the process speaks about itself.
 pub mod telemetry;
 // Floor 3: capabilities, which do not know each other.
+pub mod cache;
 pub mod downstream;
 pub mod framing;
 pub mod headers;

@@ -4,6 +4,7 @@
 //! the only reader of disk and environment; every other file is plain data.
 
 mod bounds;
+pub mod cache;
 mod decode;
 pub mod difference;
 mod document;

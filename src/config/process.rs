@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    cache::CacheStoreConfig,
     telemetry::TelemetryConfig,
     tls::ListenerTlsConfig,
     values::{ByteSize, Name, Period},
@@ -39,6 +40,9 @@ pub struct ProcessConfig {
     #[serde(default = "default_upstream_pool")]
     #[schemars(range(min = 1))]
     pub upstream_pool: usize,
+    /// Where responses are kept.
+    #[serde(default)]
+    pub cache: CacheStoreConfig,
     /// Logs.
     #[serde(default)]
     pub telemetry: TelemetryConfig,

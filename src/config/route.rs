@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{
+    cache::CacheConfig,
     headers::{HeadersConfig, SecurityHeadersConfig},
     upstream::{RetryConfig, TimeoutsConfig},
     values::{ByteSize, Name, OneOrMany},
@@ -50,6 +51,13 @@ pub struct RouteConfig {
     /// Protective response fields, instead of those of all routes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security_headers: Option<SecurityHeadersConfig>,
+    /// Keeps responses and serves them again. Leave out: nothing is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheConfig>,
+    /// Tags whose entries are dropped after a successful unsafe request; `{name}` inserts
+    /// what the path captured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub on_write: Vec<String>,
     /// Bytes of a request's body, instead of the process's limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_limit: Option<ByteSize>,

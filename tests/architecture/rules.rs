@@ -9,7 +9,7 @@ use crate::source::{Source, body};
 const FLOORS: &[&[&str]] = &[
     &["config"],
     &["telemetry"],
-    &["routing", "upstream", "headers", "tls", "proxy_protocol", "framing", "downstream"],
+    &["routing", "upstream", "headers", "tls", "proxy_protocol", "framing", "downstream", "cache"],
     &["runtime"],
     &["phases"],
     &["proxy", "services", "tasks", "demo", "explain"],

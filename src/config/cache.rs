@@ -1,0 +1,14 @@
+//! The cache: its tiers, fixed until restart, and what a route keeps in them.
+
+mod policy;
+mod store;
+
+pub use policy::{
+    BypassConfig, CacheConfig, CacheKeyConfig, CompressionConfig, Encoding, IgnoredField, PartitionConfig,
+    QueryKeyConfig, RequestDirectives, SetCookie, TtlKey,
+};
+pub use store::{
+    CacheStoreConfig, CompressValuesConfig, EncryptionConfig, Eviction, LeaseConfig, MemoryTierConfig,
+    PurgeConfig, RedisBreakerConfig, RedisConfig, RedisTlsConfig, SentinelConfig, StatsConfig,
+    WriteQueueConfig,
+};
