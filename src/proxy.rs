@@ -14,7 +14,7 @@ use crate::{
     phases::{
         admit,
         context::RequestContext,
-        headers, observe,
+        deadline, headers, observe,
         rejection::{self, Rejection},
         route, upstream,
     },
@@ -85,14 +85,14 @@ impl ProxyHttp for Gateway {
 
     async fn connected_to_upstream(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         reused: bool,
         _peer: &HttpPeer,
         _fd: RawFd,
         digest: Option<&Digest>,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        upstream::connected(ctx, reused, digest);
+        upstream::connected(session, ctx, reused, digest);
         Ok(())
     }
 
@@ -134,7 +134,11 @@ impl ProxyHttp for Gateway {
         ctx: &mut Self::CTX,
     ) -> Result<()> {
         let piece = body.as_ref().map_or(0, Bytes::len);
-        Ok(admit::count_body(ctx, piece)?)
+        admit::count_body(ctx, piece)?;
+        if piece > 0 {
+            deadline::restart(ctx);
+        }
+        Ok(())
     }
 
     async fn upstream_response_filter(

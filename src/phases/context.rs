@@ -7,6 +7,7 @@ use std::{
 
 use super::rejection::Rejection;
 use crate::{
+    downstream::DeadlineHandle,
     headers::{Client, RequestId},
     runtime::{
         listener::Listener,
@@ -78,8 +79,8 @@ pub struct Attempts {
     pub reused: bool,
     /// The HTTP version the backend answered in.
     pub version: Option<http::Version>,
-    /// When the wait that is under way ends without result.
-    pub wait_ends: Option<Instant>,
+    /// The wait for the backend, where it is kept on the client's side.
+    pub wait: Option<DeadlineHandle>,
 }
 
 impl RequestContext {

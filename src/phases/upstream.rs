@@ -62,6 +62,9 @@ pub fn pick(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>
     let attempts = &mut ctx.attempts;
     let attempt = attempts.current.as_ref().ok_or(Rejection::OutOfOrder)?;
     let mut peer = attempt.backend().peer(&target.timeouts);
+    if deadline::is_kept(session, &peer) {
+        peer.options.read_timeout = None;
+    }
     attempts.tried.add(attempt.backend());
     attempts.count = attempts.count.saturating_add(1);
     attempts.first_byte = None;
@@ -70,7 +73,8 @@ pub fn pick(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>
     if let Some(left) = left {
         shorten(&mut peer, left);
     }
-    deadline::arm(session, ctx, Wait::FirstByte);
+    // Connecting has a limit of its own.
+    deadline::end(ctx);
     Ok(peer)
 }
 
@@ -79,14 +83,15 @@ fn shorten(peer: &mut HttpPeer, left: Duration) {
     let options = &mut peer.options;
     let limits =
         [&mut options.read_timeout, &mut options.write_timeout, &mut options.total_connection_timeout];
-    for limit in limits {
-        *limit = Some(limit.map_or(left, |limit| limit.min(left)));
+    for limit in limits.into_iter().flatten() {
+        *limit = left.min(*limit);
     }
 }
 
 /// A connection to the backend stands.
-pub fn connected(ctx: &mut RequestContext, reused: bool, digest: Option<&Digest>) {
+pub fn connected(session: &Session, ctx: &mut RequestContext, reused: bool, digest: Option<&Digest>) {
     ctx.attempts.reused = reused;
+    deadline::begin(session, ctx, Wait::FirstByte);
     let Some(target) = ctx.target() else { return };
     if reused {
         target.metrics.reused();
@@ -108,6 +113,7 @@ pub fn responded(
     response: &ResponseHeader,
 ) -> Result<(), Box<Error>> {
     if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
+        deadline::restart(ctx);
         return Ok(());
     }
     let Some(target) = ctx.target().cloned() else { return Ok(()) };
@@ -133,7 +139,7 @@ pub fn responded(
             return Err(error);
         }
     }
-    deadline::arm(session, ctx, Wait::NextPiece);
+    deadline::begin(session, ctx, Wait::NextPiece);
     Ok(())
 }
 
@@ -143,11 +149,11 @@ pub fn responded(
 /// [`Rejection::TotalTimeout`] once the request as a whole has taken too long.
 pub fn body_arrived(session: &Session, ctx: &mut RequestContext, last: bool) -> Result<(), Rejection> {
     if last {
-        deadline::disarm(ctx);
+        deadline::end(ctx);
         return Ok(());
     }
     deadline::time_left(ctx)?;
-    deadline::arm(session, ctx, Wait::NextPiece);
+    deadline::begin(session, ctx, Wait::NextPiece);
     Ok(())
 }
 
