@@ -61,9 +61,12 @@ impl ProxyHttp for Gateway {
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
         match self.plan(session, ctx) {
-            Ok(()) => route::answer_locally(session, ctx).await,
+            Ok(()) if ctx.target().is_some() => Ok(false),
+            // Boxed, here and below: kept in place, the future of what few requests
+            // need would make that of every request larger.
+            Ok(()) => Box::pin(route::answer_locally(session, ctx)).await,
             Err(refusal) => {
-                rejection::respond(session, ctx, refusal).await;
+                Box::pin(rejection::respond(session, ctx, refusal)).await;
                 Ok(true)
             }
         }
@@ -73,7 +76,7 @@ impl ProxyHttp for Gateway {
         match upstream::prepare(ctx) {
             Ok(()) => Ok(true),
             Err(refusal) => {
-                rejection::respond(session, ctx, refusal).await;
+                Box::pin(rejection::respond(session, ctx, refusal)).await;
                 Ok(false)
             }
         }

@@ -21,22 +21,22 @@ struct Wait {
 }
 
 impl Wait {
-    fn new(length: Duration, latest: Option<Instant>) -> Self {
-        let ends = Instant::now() + length;
+    fn new(now: Instant, length: Duration, latest: Option<Instant>) -> Self {
+        let ends = now + length;
         Self { length, latest, ends: latest.map_or(ends, |latest| latest.min(ends)) }
     }
 }
 
 impl DeadlineHandle {
-    /// A wait of this length begins now; it is over at `latest` in any case.
-    pub fn begin(&self, length: Duration, latest: Option<Instant>) {
-        *self.0.lock() = Some(Wait::new(length, latest));
+    /// A wait of this length begins; it is over at `latest` in any case.
+    pub fn begin(&self, now: Instant, length: Duration, latest: Option<Instant>) {
+        *self.0.lock() = Some(Wait::new(now, length, latest));
     }
 
     /// The wait begins anew, if there is one: what held it up was not the backend.
     pub fn restart(&self) {
         let mut wait = self.0.lock();
-        *wait = wait.map(|wait| Wait::new(wait.length, wait.latest));
+        *wait = wait.map(|wait| Wait::new(Instant::now(), wait.length, wait.latest));
     }
 
     /// Nothing is waited for any more.

@@ -99,7 +99,7 @@ impl Forwarding {
 
     /// The request's id: a trusted peer's, if it is safe to repeat, or a new one.
     pub fn request_id(&self, client: &Client, fields: &HeaderMap) -> RequestId {
-        let sent = fields.get(&self.request_id.name).filter(|_| client.peer_is_trusted);
+        let sent = if client.peer_is_trusted { fields.get(&self.request_id.name) } else { None };
         sent.and_then(|value| RequestId::accept(value.as_bytes())).unwrap_or_else(RequestId::random)
     }
 

@@ -63,7 +63,7 @@ pub struct Plan {
 pub struct Attempts {
     /// How many attempts were begun.
     pub count: u8,
-    /// The backends that were tried.
+    /// The backends tried before the current attempt.
     pub tried: Tried,
     /// The attempt that is under way or was the last.
     pub current: Option<Attempt>,

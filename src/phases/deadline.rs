@@ -49,7 +49,7 @@ pub fn is_kept(session: &Session, peer: &HttpPeer) -> bool {
 }
 
 /// Begins a wait.
-pub fn begin(session: &Session, ctx: &mut RequestContext, wait: Wait) {
+pub fn begin(session: &Session, ctx: &mut RequestContext, wait: Wait, now: Instant) {
     let Some(gate) = gate(session) else { return };
     let total = ctx.plan.as_ref().and_then(|plan| plan.deadline);
     let Some(target) = ctx.target() else { return };
@@ -58,7 +58,7 @@ pub fn begin(session: &Session, ctx: &mut RequestContext, wait: Wait) {
         Wait::NextPiece => target.timeouts.read,
     };
     let deadline = gate.deadline();
-    deadline.begin(length, total);
+    deadline.begin(now, length, total);
     if ctx.attempts.wait.is_none() {
         ctx.attempts.wait = Some(deadline.clone());
     }

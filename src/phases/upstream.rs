@@ -26,19 +26,20 @@ use crate::{
 /// # Errors
 /// [`Rejection::CircuitOpen`] or [`Rejection::NoHealthyBackend`].
 pub fn prepare(ctx: &mut RequestContext) -> Result<(), Rejection> {
-    let attempt = choose(ctx)?;
+    let now = Instant::now();
+    let attempt = choose(ctx, now)?;
     ctx.attempts.current = Some(attempt);
     ctx.attempts.prepared = true;
     if let Some(target) = ctx.target() {
-        target.retry().deposit(Instant::now());
+        target.retry().deposit(now);
     }
     Ok(())
 }
 
-fn choose(ctx: &RequestContext) -> Result<Attempt, Rejection> {
+fn choose(ctx: &RequestContext, now: Instant) -> Result<Attempt, Rejection> {
     let plan = ctx.planned()?;
     let target = plan.target.as_ref().ok_or(Rejection::OutOfOrder)?;
-    target.upstream.attempt(plan.hash, &ctx.attempts.tried, Instant::now()).map_err(|why| match why {
+    target.upstream.attempt(plan.hash, &ctx.attempts.tried, now).map_err(|why| match why {
         Unavailable::BreakerOpen { .. } => {
             target.metrics.breaker_rejected();
             Rejection::CircuitOpen
@@ -55,8 +56,10 @@ pub fn pick(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>
     let left = deadline::time_left(ctx)?;
     if !std::mem::take(&mut ctx.attempts.prepared) {
         // The attempt before counts as in flight until here.
-        ctx.attempts.current = None;
-        ctx.attempts.current = Some(choose(ctx)?);
+        if let Some(before) = ctx.attempts.current.take() {
+            ctx.attempts.tried.add(before.backend());
+        }
+        ctx.attempts.current = Some(choose(ctx, Instant::now())?);
     }
     let target = ctx.target().cloned().ok_or(Rejection::OutOfOrder)?;
     let attempts = &mut ctx.attempts;
@@ -65,7 +68,6 @@ pub fn pick(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>
     if deadline::is_kept(session, &peer) {
         peer.options.read_timeout = None;
     }
-    attempts.tried.add(attempt.backend());
     attempts.count = attempts.count.saturating_add(1);
     attempts.first_byte = None;
     attempts.status = None;
@@ -91,7 +93,7 @@ fn shorten(peer: &mut HttpPeer, left: Duration) {
 /// A connection to the backend stands.
 pub fn connected(session: &Session, ctx: &mut RequestContext, reused: bool, digest: Option<&Digest>) {
     ctx.attempts.reused = reused;
-    deadline::begin(session, ctx, Wait::FirstByte);
+    deadline::begin(session, ctx, Wait::FirstByte, Instant::now());
     let Some(target) = ctx.target() else { return };
     if reused {
         target.metrics.reused();
@@ -131,7 +133,7 @@ pub fn responded(
         target.metrics.failure(UpstreamFailure::BadStatus);
         if may_retry(session, ctx, &target, Stage::Answered, Failure::GatewayError) {
             target.metrics.retry(UpstreamFailure::BadStatus);
-            attempted(ctx);
+            attempted(ctx, now);
             let code = response.status.as_u16();
             let mut error = Error::explain(ErrorType::HTTPStatus(code), "gateway error, trying again");
             error.esource = ErrorSource::Upstream;
@@ -139,7 +141,7 @@ pub fn responded(
             return Err(error);
         }
     }
-    deadline::begin(session, ctx, Wait::NextPiece);
+    deadline::begin(session, ctx, Wait::NextPiece, now);
     Ok(())
 }
 
@@ -153,7 +155,7 @@ pub fn body_arrived(session: &Session, ctx: &mut RequestContext, last: bool) -> 
         return Ok(());
     }
     deadline::time_left(ctx)?;
-    deadline::begin(session, ctx, Wait::NextPiece);
+    deadline::begin(session, ctx, Wait::NextPiece, Instant::now());
     Ok(())
 }
 
@@ -247,13 +249,14 @@ fn fail(
     stage: Stage,
 ) -> bool {
     target.metrics.failure(failure);
+    let now = Instant::now();
     // A kept-alive connection that the backend has closed meanwhile says nothing about it.
     if failure != UpstreamFailure::StaleConnection
         && let Some(attempt) = &mut ctx.attempts.current
     {
-        attempt.observe(Outcome::Failure(kind), Instant::now());
+        attempt.observe(Outcome::Failure(kind), now);
     }
-    attempted(ctx);
+    attempted(ctx, now);
     let retry = may_retry(session, ctx, target, stage, kind);
     if retry {
         target.metrics.retry(failure);
@@ -280,12 +283,12 @@ fn may_retry(session: &Session, ctx: &RequestContext, target: &Target, stage: St
 }
 
 /// Counts the attempt that has just ended.
-pub fn attempted(ctx: &mut RequestContext) {
+pub fn attempted(ctx: &mut RequestContext, now: Instant) {
     if ctx.attempts.in_flight.take().is_none() {
         return;
     }
     let Some(target) = ctx.target() else { return };
     if let Some(attempt) = &ctx.attempts.current {
-        target.metrics.attempted(ctx.attempts.status, attempt.started().elapsed());
+        target.metrics.attempted(ctx.attempts.status, now.saturating_duration_since(attempt.started()));
     }
 }

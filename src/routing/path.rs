@@ -12,6 +12,7 @@ use percent_encoding::percent_decode_str;
 /// flagged, because they are in legitimate use: see [`has_empty_segment`].
 pub fn suspicious(path: &str) -> Option<&'static str> {
     let (mut escapes, mut dots) = (false, false);
+    let mut before = b'/';
     for byte in path.bytes() {
         match byte {
             0..=b' ' | 0x7f => return Some("a control character or space"),
@@ -19,21 +20,23 @@ pub fn suspicious(path: &str) -> Option<&'static str> {
             b'\\' => return Some("a backslash"),
             b'#' => return Some("a fragment"),
             b'%' => escapes = true,
-            b'.' => dots = true,
             _ => {}
         }
+        // Where no segment begins with a dot, as it is or encoded, none has to be taken apart.
+        dots |= before == b'/' && matches!(byte, b'.' | b'%');
+        before = byte;
     }
     if escapes && let Some(reason) = suspicious_escape(path) {
         return Some(reason);
     }
-    ((escapes || dots) && path.split('/').any(is_dot_segment)).then_some("a dot segment")
+    (dots && path.split('/').any(is_dot_segment)).then_some("a dot segment")
 }
 
 /// Whether a path has `//` in it, which some backends read as one slash.
 ///
 /// Such a path can slip past a route with a literal path into a wider one.
 pub fn has_empty_segment(path: &str) -> bool {
-    path.contains("//")
+    path.as_bytes().windows(2).any(|pair| pair == b"//")
 }
 
 fn suspicious_escape(path: &str) -> Option<&'static str> {
