@@ -46,7 +46,6 @@ mod window;
 
 pub use attempt::{Attempt, Outcome, Tried, Unavailable};
 pub use backend::{Backend, InFlight};
-pub use breaker::BreakerState;
 pub use hash::HashKey;
 pub use health::{Health, Prober};
 pub use pool::{Upkeep, Upstream};

@@ -17,7 +17,7 @@ use super::{
     attempt::{Attempt, Outcome, Tried, Unavailable},
     backend::{Backend, InFlight},
     balancer::{BackendSet, Balancer, Selection},
-    breaker::{Breaker, BreakerState, Refused, Ticket},
+    breaker::{Breaker, Refused, Ticket},
     check,
     discovery::{Answers, Origin},
     ejection::Ejection,
@@ -30,9 +30,12 @@ use super::{
     timeouts::ResolvedTimeouts,
     tls::UpstreamTls,
 };
-use crate::config::{
-    finding::Problem,
-    upstream::{BalanceConfig, TimeoutsConfig, UpstreamConfig},
+use crate::{
+    config::{
+        finding::Problem,
+        upstream::{BalanceConfig, TimeoutsConfig, UpstreamConfig},
+    },
+    telemetry::label::BreakerState,
 };
 
 /// A named group of backends, compiled. Routes pin it by `Arc`.
