@@ -5,6 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::HeaderValue;
+
 use super::rejection::Rejection;
 use crate::{
     headers::{Client, RequestId},
@@ -47,6 +49,8 @@ pub struct Plan {
     pub pattern: String,
     /// The upstream chosen by weight. `None` when the gateway answers itself.
     pub target: Option<Arc<Target>>,
+    /// Where a redirect leads. `None` also when it needs a host and the request names none.
+    pub location: Option<HeaderValue>,
     /// The new path and query for the backend, when a rewrite changed them.
     pub rewritten: Option<String>,
     /// The last moment at which the request may still be going on.
