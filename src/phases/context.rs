@@ -68,10 +68,8 @@ pub struct Attempts {
     pub count: u8,
     /// The backends that were tried.
     pub tried: Tried,
-    /// The attempt that is under way or was the last.
-    pub current: Option<Attempt>,
-    /// Whether `current` was chosen but not begun yet.
-    pub prepared: bool,
+    /// The attempt that is about to begin, is under way or was the last.
+    pub current: Current,
     /// Counts the attempt in the upstream's gauge.
     pub in_flight: Option<InFlight>,
     /// The status code of the last attempt's response.
@@ -84,6 +82,36 @@ pub struct Attempts {
     pub version: Option<http::Version>,
     /// When the wait that is under way ends without result.
     pub wait_ends: Option<Instant>,
+}
+
+/// How far the current attempt is.
+#[derive(Default)]
+pub enum Current {
+    /// There is none.
+    #[default]
+    None,
+    /// Its backend is chosen, nothing else has happened.
+    Chosen(Attempt),
+    /// It has begun, and may have ended.
+    Begun(Attempt),
+}
+
+impl Current {
+    /// The attempt, however far it is.
+    pub fn attempt(&self) -> Option<&Attempt> {
+        match self {
+            Self::None => None,
+            Self::Chosen(attempt) | Self::Begun(attempt) => Some(attempt),
+        }
+    }
+
+    /// The attempt that has begun.
+    pub fn begun(&mut self) -> Option<&mut Attempt> {
+        match self {
+            Self::Begun(attempt) => Some(attempt),
+            Self::None | Self::Chosen(_) => None,
+        }
+    }
 }
 
 impl RequestContext {
