@@ -190,13 +190,18 @@ fn check<T>(
     let mut problems = bounds::check(&source.tree);
     problems.extend(validate::check(&config));
     problems.extend(missing_files(&config));
-    let compiled = compile(&config).map_err(|found| problems.extend(found));
     // What looks unused may have been meant by something unreadable.
     problems.retain(|problem| as_written || problem.severity == Severity::Error);
     findings.extend(source.findings(problems));
+    let compiled = compile(&config).map_err(|problems| {
+        // Whoever compiles a value meets what was found wrong with it before, and has fewer words for it.
+        let known = |new: &Finding| findings.iter().any(|old| old.is_error() && old.is_at_place_of(new));
+        let new: Vec<_> = source.findings(problems).into_iter().filter(|new| !known(new)).collect();
+        findings.extend(new);
+    });
 
     match compiled {
-        Ok(compiled) if findings.iter().all(|finding| finding.severity != Severity::Error) => {
+        Ok(compiled) if !findings.iter().any(Finding::is_error) => {
             let files = files.into_iter().map(|(path, _)| path).collect();
             Ok((Loaded { config, source, files, fingerprint, warnings: findings }, compiled))
         }

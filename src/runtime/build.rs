@@ -20,7 +20,7 @@ use crate::{
     },
     headers::{Forwarding, HeaderRules, Message, SecurityHeaders},
     routing::{Entry, Redirect, Rewrite, RouteTable, WeightedSplit},
-    upstream::{ResolvedTimeouts, RetryPolicy, Upstream},
+    upstream::{RetryPolicy, Upstream},
 };
 
 /// Compiles a snapshot. Upstreams whose configuration did not change are taken
@@ -160,9 +160,6 @@ impl RouteBuilder<'_> {
         }
         // Known but not built: its own problems have been reported.
         let named = self.upstreams.get(name.as_str())?;
-        if let Some(timeouts) = &route.timeouts {
-            problems.add("timeouts", ResolvedTimeouts::check(timeouts));
-        }
         Some(Arc::new(Target {
             upstream: Arc::clone(&named.upstream),
             timeouts: named.upstream.timeouts(route.timeouts.as_ref()),

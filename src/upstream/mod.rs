@@ -26,7 +26,6 @@ mod attempt;
 mod backend;
 mod balancer;
 mod breaker;
-mod check;
 mod clock;
 mod discovery;
 mod ejection;

@@ -18,7 +18,6 @@ use super::{
     backend::{Backend, InFlight},
     balancer::{BackendSet, Balancer, Selection},
     breaker::{Breaker, Refused, Ticket},
-    check,
     discovery::{Answers, Origin},
     ejection::Ejection,
     hash::HashKey,
@@ -59,6 +58,7 @@ pub struct Upstream {
 
 impl Upstream {
     /// Compiles an upstream; all problems at once, with paths relative to it.
+    /// Ranges and contradictions are `config`'s to find, before.
     ///
     /// An upstream equal to the previous one *is* the previous one, with its
     /// connections' keys, health and counts, unless its TLS files changed on
@@ -72,8 +72,7 @@ impl Upstream {
         config: &UpstreamConfig,
         previous: Option<&Arc<Self>>,
     ) -> Result<Arc<Self>, Vec<Problem>> {
-        let (origins, mut problems) = check::origins(config);
-        problems.extend(check::ranges(config));
+        let (origins, mut problems) = Origin::parse_all(&config.backends);
         let mut within = |outer: &str, found: Vec<Problem>| {
             problems.extend(found.into_iter().map(|p| p.within(outer)));
         };
