@@ -51,7 +51,7 @@ pub struct Plan {
     pub target: Option<Arc<Target>>,
     /// Where a redirect leads. `None` also when it needs a host and the request names none.
     pub location: Option<HeaderValue>,
-    /// The new path and query for the backend, when a rewrite changed them.
+    /// The new path and query for the backend, when they are not those that were sent.
     pub rewritten: Option<String>,
     /// The last moment at which the request may still be going on.
     pub deadline: Option<Instant>,

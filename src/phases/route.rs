@@ -1,5 +1,7 @@
 //! From the request and the snapshot to a plan; answers that need no upstream.
 
+use std::borrow::Cow;
+
 use http::header;
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
@@ -14,10 +16,14 @@ use crate::{routing::RequestParts, runtime::route::Action, telemetry::reason::Ba
 /// Matches the request and resolves everything later phases need.
 ///
 /// # Errors
-/// [`Rejection::NoRoute`] when no route takes it.
+/// [`Rejection::NoRoute`] when no route takes it, [`Rejection::BadRequest`] when
+/// its path is not fit to be routed.
 pub fn select(request: &RequestHeader, ctx: &mut RequestContext) -> Result<(), Rejection> {
     let snapshot = ctx.snapshot.as_ref().ok_or(Rejection::OutOfOrder)?;
-    let parts = parts(request);
+    let sent = parts(request);
+    let path = snapshot.paths.apply(sent.path);
+    let path = path.map_err(|_| Rejection::BadRequest(BadRequestReason::SuspiciousPath))?;
+    let parts = RequestParts { path: &path, ..sent };
     let matched = snapshot.routes.find(&parts).ok_or(Rejection::NoRoute)?;
     let route = matched.value.clone();
     let (target, location) = match &route.action {
@@ -28,6 +34,7 @@ pub fn select(request: &RequestHeader, ctx: &mut RequestContext) -> Result<(), R
     };
     let rewritten =
         route.rewrite.as_ref().and_then(|rewrite| rewrite.apply(parts.path, parts.query, &matched.captures));
+    let rewritten = rewritten.or_else(|| normalised(&path, parts.query));
     let hash = target.as_ref().and_then(|target| {
         let client = ctx.client.as_ref()?;
         target.upstream.hash_key()?.of(parts.headers, parts.path, client.address)
@@ -39,7 +46,16 @@ pub fn select(request: &RequestHeader, ctx: &mut RequestContext) -> Result<(), R
     Ok(())
 }
 
-/// The parts of a request that routing looks at.
+/// The target for the backend, if the path is not as it was sent.
+pub fn normalised(path: &Cow<'_, str>, query: Option<&str>) -> Option<String> {
+    match (path, query) {
+        (Cow::Borrowed(_), _) => None,
+        (Cow::Owned(path), None) => Some(path.clone()),
+        (Cow::Owned(path), Some(query)) => Some(format!("{path}?{query}")),
+    }
+}
+
+/// The parts of a request that routing looks at, with its path as sent.
 pub fn parts(request: &RequestHeader) -> RequestParts<'_> {
     let host = request
         .uri

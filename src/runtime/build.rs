@@ -19,7 +19,7 @@ use crate::{
         values::Name,
     },
     headers::{Forwarding, HeaderRules, Message, SecurityHeaders},
-    routing::{Entry, Redirect, Rewrite, RouteTable, WeightedSplit},
+    routing::{Entry, PathPolicy, Redirect, Rewrite, RouteTable, WeightedSplit},
     upstream::{RetryPolicy, Upstream},
 };
 
@@ -59,6 +59,7 @@ pub fn build(
         (Some(routes), Some(forwarding)) => Ok(Snapshot {
             generation: previous.map_or(1, |p| p.generation + 1),
             routes,
+            paths: PathPolicy::new(&config.paths),
             upstreams,
             forwarding: Arc::new(forwarding),
             config: config.clone(),

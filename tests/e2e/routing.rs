@@ -172,3 +172,53 @@ async fn a_split_spreads_by_weight_and_sends_nothing_to_weight_0() {
     // Expected 100; the chance of being farther off than this is below one in a million.
     assert!((55..=150).contains(&canary), "{canary} of 400 went to the canary");
 }
+
+const ADMIN_AND_REST: &str = r#"
+    upstreams: { origin: { backends: ["@origin@"] } }
+    routes:
+      - { name: admin, match: { path: "/admin/**" }, respond: { status: 403 } }
+      - { name: project, match: { path: "/projects/{id}" }, upstream: origin, rewrite: { path: "/p/{id}" } }
+      - { name: rest, upstream: origin }
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_servers_read_differently_is_refused() {
+    let origin = Origin::saying("ok").await;
+    let gateway = Gateway::new().set("origin", &origin).traffic(ADMIN_AND_REST).start().await;
+    for path in
+        ["//admin/x", "/a//admin", "/a/../admin/x", "/a/%2e%2e/admin/x", "/projects/a%2Fb", "/projects/a%5cb"]
+    {
+        let answer = gateway.get(path).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (400, &"suspicious_path".into()), "{path}");
+    }
+    assert!(origin.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_is_normalised_for_routing_and_the_backend_alike() {
+    let origin = Origin::saying("ok").await;
+    let paths = "\n    paths: { merge_slashes: true, normalize: true, escaped_slashes: keep }";
+    let traffic = format!("{paths}{ADMIN_AND_REST}");
+    let gateway = Gateway::new().set("origin", &origin).traffic(&traffic).start().await;
+    for path in ["//admin/x", "/admin//x", "/a/../admin/x", "/a//../admin/", "/a/%2e%2E//admin/x"] {
+        assert_eq!(gateway.get(path).await.status, 403, "{path}");
+        assert_eq!(gateway.client().http2().get(path).send().await.status, 403, "{path} over HTTP/2");
+    }
+    let cases = [
+        ("//a///b?q=//", "/a/b?q=//"),
+        ("/a/./b/../c", "/a/c"),
+        ("/admin/..", "/"),
+        ("/projects/group%2Fname?q", "/p/group%2Fname?q"),
+        ("/x//projects%2Fy", "/x/projects%2Fy"),
+    ];
+    for (sent, _) in cases {
+        assert_eq!(gateway.get(sent).await.status, 200, "{sent}");
+    }
+    assert_eq!(origin.targets(), cases.map(|(_, received)| received));
+
+    for path in ["/..", "/a/../../admin/x", "/%2e%2e/admin", "/a/..%2Fadmin", "/a/..;x/admin", "/a%00"] {
+        let answer = gateway.get(path).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (400, &"suspicious_path".into()), "{path}");
+    }
+    assert_eq!(origin.requests().len(), cases.len());
+}
