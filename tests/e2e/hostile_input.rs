@@ -1,6 +1,12 @@
 //! Requests that break HTTP are refused, counted, and never reach a backend in an ambiguous form.
 
-use crate::harness::{Gateway, Origin, RawClient, gateway::Builder};
+use crate::harness::{
+    Gateway, Origin, RawClient,
+    gateway::Builder,
+    h2_frame::{
+        END_HEADERS, END_STREAM, GET_ROOT, GOAWAY, HEADERS, PREFACE, RST_STREAM, SETTINGS, frame, frames,
+    },
+};
 
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -208,4 +214,29 @@ async fn connections_beyond_the_limit_are_closed_at_once() {
         gateway.client().get("/").try_send().await.is_ok()
     })
     .await;
+}
+
+/// CVE-2023-44487: requests that are taken back at once cost the client nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_of_streams_reset_at_once_ends_the_connection_and_not_the_process() {
+    const CANCEL: [u8; 4] = [0, 0, 0, 8];
+    const ENHANCE_YOUR_CALM: [u8; 4] = [0, 0, 0, 11];
+    let origin = Origin::saying("ok").await;
+    let gateway = gateway(&origin).start().await;
+    let bystander = gateway.client();
+    let mut flood = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
+    for stream in (1..20_000).step_by(2) {
+        flood.extend(frame(HEADERS, END_HEADERS | END_STREAM, stream, GET_ROOT));
+        flood.extend(frame(RST_STREAM, 0, stream, &CANCEL));
+    }
+    let mut client = RawClient::connect(gateway.address()).await;
+    client.send(flood).await;
+    let received = frames(&client.read_to_end().await);
+    if let Some(goaway) = received.iter().find(|frame| frame.kind == GOAWAY) {
+        assert_eq!(goaway.payload[4..8], ENHANCE_YOUR_CALM, "{goaway:?}");
+    }
+    assert!(origin.requests().len() < 1000, "{} of the flood reached the origin", origin.requests().len());
+    assert_eq!(bystander.get("/").send().await.status, 200);
+    gateway.wait_metric("proxy_requests_in_flight", &[], 0.0).await;
+    gateway.wait_metric("proxy_connections", &[], 0.0).await;
 }

@@ -3,6 +3,7 @@
 pub mod client;
 pub mod gate;
 pub mod gateway;
+pub mod h2_frame;
 pub mod h2_origin;
 pub mod load;
 pub mod metrics;
