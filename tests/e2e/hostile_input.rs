@@ -2,22 +2,12 @@
 
 use crate::harness::{
     Gateway, Origin, RawClient,
-    gateway::Builder,
     h2_frame::{
         END_HEADERS, END_STREAM, GET_ROOT, GOAWAY, HEADERS, PREFACE, RST_STREAM, SETTINGS, frame, frames,
     },
 };
 
 const SMUGGLED: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
-
-fn gateway(origin: &Origin) -> Builder {
-    Gateway::new().set("origin", origin).traffic(
-        r#"
-        upstreams: { origin: { backends: ["@origin@"] } }
-        routes: [{ name: all, upstream: origin }]
-        "#,
-    )
-}
 
 /// Sends the bytes and wants a 4xx or 5xx of ours or a closed connection, and nothing at the origin.
 async fn refused(gateway: &Gateway, origin: &Origin, what: &str, bytes: &[u8]) {
@@ -38,7 +28,7 @@ async fn refused(gateway: &Gateway, origin: &Origin, what: &str, bytes: &[u8]) {
 #[tokio::test(flavor = "multi_thread")]
 async fn ambiguous_framing_is_refused() {
     let origin = Origin::saying("reached").await;
-    let gateway = gateway(&origin).start().await;
+    let gateway = Gateway::before(&origin).start().await;
     for (what, fields) in [
         ("both framings", "Content-Length: 5\r\nTransfer-Encoding: chunked"),
         ("both, other order", "Transfer-Encoding: chunked\r\nContent-Length: 5"),
@@ -74,7 +64,7 @@ async fn ambiguous_framing_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn bytes_that_do_not_belong_into_a_head_are_refused() {
     let origin = Origin::saying("reached").await;
-    let gateway = gateway(&origin).start().await;
+    let gateway = Gateway::before(&origin).start().await;
     for (what, request) in [
         ("NUL in a value", &b"GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n"[..]),
         ("bare CR in a value", b"GET / HTTP/1.1\r\nHost: a\r\nX: a\rb\r\n\r\n"),
@@ -108,7 +98,7 @@ async fn bytes_that_do_not_belong_into_a_head_are_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_large_is_refused_with_its_own_status() {
     let origin = Origin::saying("reached").await;
-    let gateway = gateway(&origin)
+    let gateway = Gateway::before(&origin)
         .process("limits", "{ headers: 20, header_bytes: 4KiB, uri_bytes: 1KiB, body: 1KiB }")
         .start()
         .await;
@@ -143,7 +133,7 @@ async fn what_is_too_large_is_refused_with_its_own_status() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_chunked_body_that_grows_too_large_is_cut_off() {
     let origin = Origin::saying("reached").await;
-    let gateway = gateway(&origin).process("limits", "{ body: 1KiB }").start().await;
+    let gateway = Gateway::before(&origin).process("limits", "{ body: 1KiB }").start().await;
     let mut client = RawClient::connect(gateway.address()).await;
     client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").await;
     client.send(format!("800\r\n{}\r\n0\r\n\r\n", "a".repeat(0x800))).await;
@@ -154,7 +144,7 @@ async fn a_chunked_body_that_grows_too_large_is_cut_off() {
 #[tokio::test(flavor = "multi_thread")]
 async fn broken_chunks_never_look_whole_to_the_origin() {
     let origin = Origin::saying("reached").await;
-    let gateway = gateway(&origin).start().await;
+    let gateway = Gateway::before(&origin).start().await;
     for (what, body) in [
         ("not a number", "zz\r\nabc\r\n0\r\n\r\n"),
         ("negative", "-1\r\nabc\r\n0\r\n\r\n"),
@@ -175,8 +165,10 @@ async fn broken_chunks_never_look_whole_to_the_origin() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_head_and_an_idle_connection_are_ended() {
     let origin = Origin::saying("ok").await;
-    let gateway =
-        gateway(&origin).process("limits", "{ header_timeout: 200ms, idle_timeout: 200ms }").start().await;
+    let gateway = Gateway::before(&origin)
+        .process("limits", "{ header_timeout: 200ms, idle_timeout: 200ms }")
+        .start()
+        .await;
 
     let mut slow = RawClient::connect(gateway.address()).await;
     slow.send("GET / HTTP/1.1\r\nHost: a\r\nX: ").await;
@@ -192,7 +184,7 @@ async fn a_slow_head_and_an_idle_connection_are_ended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_beyond_the_limit_are_closed_at_once() {
     let origin = Origin::saying("ok").await;
-    let gateway = gateway(&origin)
+    let gateway = Gateway::before(&origin)
         .process("listeners", r#"[{ name: small, address: "@listener@", max_connections: 2 }]"#)
         .start()
         .await;
@@ -222,7 +214,7 @@ async fn a_flood_of_streams_reset_at_once_ends_the_connection_and_not_the_proces
     const CANCEL: [u8; 4] = [0, 0, 0, 8];
     const ENHANCE_YOUR_CALM: [u8; 4] = [0, 0, 0, 11];
     let origin = Origin::saying("ok").await;
-    let gateway = gateway(&origin).start().await;
+    let gateway = Gateway::before(&origin).start().await;
     let bystander = gateway.client();
     let mut flood = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
     for stream in (1..20_000).step_by(2) {

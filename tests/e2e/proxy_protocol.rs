@@ -1,18 +1,13 @@
 //! The PROXY protocol: who a load balancer in front of the gateway speaks for.
 
-use crate::harness::{ALL_TO_ORIGIN, Gateway, Origin, RawClient, tls::Authority};
+use crate::harness::{Gateway, Origin, RawClient, tls::Authority};
 
 const PROXIED: &str = r#"[{ address: "@listener@", proxy_protocol: { from: [127.0.0.1/32] } }]"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_proxy_protocol_names_the_client() {
     let origin = Origin::saying("ok").await;
-    let gateway = Gateway::new()
-        .process("listeners", PROXIED)
-        .set("origin", &origin)
-        .traffic(ALL_TO_ORIGIN)
-        .start()
-        .await;
+    let gateway = Gateway::before(&origin).process("listeners", PROXIED).start().await;
     let version2: Vec<u8> = [
         &b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"[..],
         &[203, 0, 113, 8],
@@ -35,12 +30,7 @@ async fn the_proxy_protocol_names_the_client() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_without_the_demanded_proxy_header_is_refused() {
     let origin = Origin::saying("ok").await;
-    let gateway = Gateway::new()
-        .process("listeners", PROXIED)
-        .set("origin", &origin)
-        .traffic(ALL_TO_ORIGIN)
-        .start()
-        .await;
+    let gateway = Gateway::before(&origin).process("listeners", PROXIED).start().await;
     let mut client = RawClient::connect(gateway.address()).await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert!(client.is_closed().await);
@@ -58,13 +48,11 @@ const PROXIED_TLS: &str = r#"
 async fn over_tls_the_proxy_header_comes_before_the_handshake() {
     let authority = Authority::new();
     let origin = Origin::saying("ok").await;
-    let gateway = Gateway::new();
+    let gateway = Gateway::before(&origin);
     authority.leaf(&["a.test"]).write(gateway.directory(), "a");
     let gateway = gateway
         .process("listeners", PROXIED_TLS)
         .process("limits", "{ header_timeout: 200ms }")
-        .set("origin", &origin)
-        .traffic(ALL_TO_ORIGIN)
         .start()
         .await;
     for (alpn, client_address) in [("http/1.1", "203.0.113.7"), ("h2", "203.0.113.8")] {
@@ -92,14 +80,10 @@ async fn a_proxy_header_from_a_stranger_is_refused() {
     let authority = Authority::new();
     for listener in [PROXIED, PROXIED_TLS] {
         let origin = Origin::saying("ok").await;
-        let gateway = Gateway::new();
+        let gateway = Gateway::before(&origin);
         authority.leaf(&["a.test"]).write(gateway.directory(), "a");
-        let gateway = gateway
-            .process("listeners", &listener.replace("127.0.0.1/32", "192.0.2.0/24"))
-            .set("origin", &origin)
-            .traffic(ALL_TO_ORIGIN)
-            .start()
-            .await;
+        let gateway =
+            gateway.process("listeners", &listener.replace("127.0.0.1/32", "192.0.2.0/24")).start().await;
         let labels = [("reason", "untrusted_peer")];
         let before = gateway.metrics().await.sum("proxy_connections_rejected_total", &labels);
         let mut client = RawClient::connect(gateway.address()).await;

@@ -16,7 +16,7 @@ pub mod wait;
 
 pub use client::{Client, Response};
 pub use gate::Gate;
-pub use gateway::{ALL_TO_ORIGIN, Gateway};
+pub use gateway::Gateway;
 pub use load::Load;
 pub use origin::Origin;
 pub use raw::RawClient;
