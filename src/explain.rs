@@ -123,13 +123,10 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result
     let considered = snapshot.routes.explain(&parts).iter().map(describe).collect();
     let host = if parts.host.is_empty() { "(no host)" } else { parts.host };
     let described = format!("{} {host} {}", request.method, request.uri);
-    let path = match &path {
-        Ok(path) => path,
-        Err(why) => {
-            let refused = Some(format!("400 suspicious_path: {why}"));
-            return Ok(Explanation { request: described, route: None, refused, considered });
-        }
-    };
+    if let Err(why) = &path {
+        let refused = Some(format!("400 suspicious_path: {why}"));
+        return Ok(Explanation { request: described, route: None, refused, considered });
+    }
     let Some(matched) = snapshot.routes.find(&parts) else {
         let refused = Some("404 no_route".to_owned());
         return Ok(Explanation { request: described, route: None, refused, considered });
@@ -139,7 +136,7 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result
         route.rewrite.as_ref().and_then(|rewrite| rewrite.apply(parts.path, parts.query, &matched.captures));
     let (action, target, upstreams) = match &route.action {
         Action::Proxy(split) => {
-            let target = rewritten.or_else(|| route::normalised(path, parts.query));
+            let target = rewritten.or_else(|| route::normalised(&sent, &parts));
             let target = target.unwrap_or_else(|| request.uri.to_string());
             let shares = split.shares().map(|(target, share)| describe_share(snapshot, target, share));
             ("proxied".to_owned(), Some(target), shares.collect())

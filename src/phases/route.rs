@@ -1,7 +1,5 @@
 //! From the request and the snapshot to a plan; answers that need no upstream.
 
-use std::borrow::Cow;
-
 use http::header;
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
@@ -34,7 +32,7 @@ pub fn select(request: &RequestHeader, ctx: &mut RequestContext) -> Result<(), R
     };
     let rewritten =
         route.rewrite.as_ref().and_then(|rewrite| rewrite.apply(parts.path, parts.query, &matched.captures));
-    let rewritten = rewritten.or_else(|| normalised(&path, parts.query));
+    let rewritten = rewritten.or_else(|| normalised(&sent, &parts));
     let hash = target.as_ref().and_then(|target| {
         let client = ctx.client.as_ref()?;
         target.upstream.hash_key()?.of(parts.headers, parts.path, client.address)
@@ -46,13 +44,12 @@ pub fn select(request: &RequestHeader, ctx: &mut RequestContext) -> Result<(), R
     Ok(())
 }
 
-/// The target for the backend, if the path is not as it was sent.
-pub fn normalised(path: &Cow<'_, str>, query: Option<&str>) -> Option<String> {
-    match (path, query) {
-        (Cow::Borrowed(_), _) => None,
-        (Cow::Owned(path), None) => Some(path.clone()),
-        (Cow::Owned(path), Some(query)) => Some(format!("{path}?{query}")),
-    }
+/// The target for the backend, if its path is no longer the one that was sent.
+pub fn normalised(sent: &RequestParts<'_>, seen: &RequestParts<'_>) -> Option<String> {
+    (sent.path != seen.path).then(|| match seen.query {
+        None => seen.path.to_owned(),
+        Some(query) => format!("{}?{query}", seen.path),
+    })
 }
 
 /// The parts of a request that routing looks at, with its path as sent.
