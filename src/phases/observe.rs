@@ -5,7 +5,11 @@ use std::time::{Duration, Instant, SystemTime};
 use pingora_core::Error;
 use pingora_proxy::Session;
 
-use super::{context::RequestContext, rejection::Rejection, upstream};
+use super::{
+    context::{Current, RequestContext},
+    rejection::Rejection,
+    upstream,
+};
 use crate::{
     runtime::resources::Resources,
     telemetry::{
@@ -50,7 +54,7 @@ pub fn close(session: &mut Session, error: Option<&Error>, ctx: &mut RequestCont
         write(log, session, ctx, duration, status, reason);
     }
     // Dropped here and not with the session, which a kept-alive connection holds longer.
-    ctx.attempts.current = None;
+    ctx.attempts.current = Current::None;
     ctx.plan = None;
 }
 
@@ -102,7 +106,7 @@ fn write(
         bytes_out: session.body_bytes_sent() as u64,
         duration,
         upstream: ctx.target().map(|target| target.name()),
-        backend: attempts.current.as_ref().map(|attempt| attempt.backend().name()),
+        backend: attempts.current.attempt().map(|attempt| attempt.backend().name()),
         attempts: attempts.count.into(),
         upstream_first_byte: attempts.first_byte,
         upstream_reused: (attempts.count > 0).then_some(attempts.reused),

@@ -11,7 +11,7 @@ use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
 use super::{
-    context::RequestContext,
+    context::{Current, RequestContext},
     deadline::{self, Wait},
     rejection::Rejection,
 };
@@ -28,8 +28,7 @@ use crate::{
 pub fn prepare(ctx: &mut RequestContext) -> Result<(), Rejection> {
     let now = Instant::now();
     let attempt = choose(ctx, now)?;
-    ctx.attempts.current = Some(attempt);
-    ctx.attempts.prepared = true;
+    ctx.attempts.current = Current::Chosen(attempt);
     if let Some(target) = ctx.target() {
         target.retry().deposit(now);
     }
@@ -54,16 +53,19 @@ fn choose(ctx: &RequestContext, now: Instant) -> Result<Attempt, Rejection> {
 /// A refusal when no backend is usable or the time is up.
 pub fn pick(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>, Rejection> {
     let left = deadline::time_left(ctx)?;
-    if !std::mem::take(&mut ctx.attempts.prepared) {
-        // The attempt before counts as in flight until here.
-        if let Some(before) = ctx.attempts.current.take() {
-            ctx.attempts.tried.add(before.backend());
-        }
-        ctx.attempts.current = Some(choose(ctx, Instant::now())?);
-    }
     let target = ctx.target().cloned().ok_or(Rejection::OutOfOrder)?;
+    let attempt = match std::mem::take(&mut ctx.attempts.current) {
+        Current::Chosen(attempt) => attempt,
+        before => {
+            if let Some(before) = before.attempt() {
+                ctx.attempts.tried.add(before.backend());
+            }
+            // The attempt before counts as in flight until here.
+            drop(before);
+            choose(ctx, Instant::now())?
+        }
+    };
     let attempts = &mut ctx.attempts;
-    let attempt = attempts.current.as_ref().ok_or(Rejection::OutOfOrder)?;
     let mut peer = attempt.backend().peer(&target.timeouts);
     if deadline::is_kept(session, &peer) {
         peer.options.read_timeout = None;
@@ -71,6 +73,7 @@ pub fn pick(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>
     attempts.count = attempts.count.saturating_add(1);
     attempts.first_byte = None;
     attempts.status = None;
+    attempts.current = Current::Begun(attempt);
     attempts.in_flight = Some(target.metrics.begin());
     if let Some(left) = left {
         shorten(&mut peer, left);
@@ -123,10 +126,10 @@ pub fn responded(
     let attempts = &mut ctx.attempts;
     attempts.version = Some(response.version);
     attempts.status = Some(response.status.as_u16());
-    attempts.first_byte = attempts.current.as_ref().map(|a| now.saturating_duration_since(a.started()));
+    attempts.first_byte = attempts.current.attempt().map(|a| now.saturating_duration_since(a.started()));
     let failed = is_gateway_error(response.status);
     let outcome = if failed { Outcome::Failure(Failure::GatewayError) } else { Outcome::Success };
-    if let Some(attempt) = &mut attempts.current {
+    if let Some(attempt) = attempts.current.begun() {
         attempt.observe(outcome, now);
     }
     if failed {
@@ -252,7 +255,7 @@ fn fail(
     let now = Instant::now();
     // A kept-alive connection that the backend has closed meanwhile says nothing about it.
     if failure != UpstreamFailure::StaleConnection
-        && let Some(attempt) = &mut ctx.attempts.current
+        && let Some(attempt) = ctx.attempts.current.begun()
     {
         attempt.observe(Outcome::Failure(kind), now);
     }
@@ -288,7 +291,7 @@ pub fn attempted(ctx: &mut RequestContext, now: Instant) {
         return;
     }
     let Some(target) = ctx.target() else { return };
-    if let Some(attempt) = &ctx.attempts.current {
+    if let Some(attempt) = ctx.attempts.current.attempt() {
         target.metrics.attempted(ctx.attempts.status, now.saturating_duration_since(attempt.started()));
     }
 }
