@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     phases::route,
-    routing::{Considered, Outcome, path},
+    routing::{Considered, Outcome, RequestParts},
     runtime::{
         route::{Action, Route, Target},
         snapshot::Snapshot,
@@ -117,12 +117,13 @@ impl Question {
 /// If the question is not a request at all.
 pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result<Explanation> {
     let request = question.header()?;
-    let parts = route::parts(&request);
+    let sent = route::parts(&request);
+    let path = snapshot.paths.apply(sent.path);
+    let parts = RequestParts { path: path.as_deref().unwrap_or(sent.path), ..sent };
     let considered = snapshot.routes.explain(&parts).iter().map(describe).collect();
     let host = if parts.host.is_empty() { "(no host)" } else { parts.host };
     let described = format!("{} {host} {}", request.method, request.uri);
-    let empty = path::has_empty_segment(parts.path).then_some("an empty segment");
-    if let Some(why) = path::suspicious(parts.path).or(empty) {
+    if let Err(why) = &path {
         let refused = Some(format!("400 suspicious_path: {why}"));
         return Ok(Explanation { request: described, route: None, refused, considered });
     }
@@ -135,7 +136,8 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result
         route.rewrite.as_ref().and_then(|rewrite| rewrite.apply(parts.path, parts.query, &matched.captures));
     let (action, target, upstreams) = match &route.action {
         Action::Proxy(split) => {
-            let target = rewritten.unwrap_or_else(|| request.uri.to_string());
+            let target = rewritten.or_else(|| route::normalised(&sent, &parts));
+            let target = target.unwrap_or_else(|| request.uri.to_string());
             let shares = split.shares().map(|(target, share)| describe_share(snapshot, target, share));
             ("proxied".to_owned(), Some(target), shares.collect())
         }

@@ -14,7 +14,7 @@ use crate::{
     phases::{
         admit,
         context::RequestContext,
-        headers, observe,
+        deadline, headers, observe,
         rejection::{self, Rejection},
         route, upstream,
     },
@@ -61,9 +61,12 @@ impl ProxyHttp for Gateway {
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
         match self.plan(session, ctx) {
-            Ok(()) => route::answer_locally(session, ctx).await,
+            Ok(()) if ctx.target().is_some() => Ok(false),
+            // Boxed, here and below: kept in place, the future of what few requests
+            // need would make that of every request larger.
+            Ok(()) => Box::pin(route::answer_locally(session, ctx)).await,
             Err(refusal) => {
-                rejection::respond(session, ctx, refusal).await;
+                Box::pin(rejection::respond(session, ctx, refusal)).await;
                 Ok(true)
             }
         }
@@ -73,7 +76,7 @@ impl ProxyHttp for Gateway {
         match upstream::prepare(ctx) {
             Ok(()) => Ok(true),
             Err(refusal) => {
-                rejection::respond(session, ctx, refusal).await;
+                Box::pin(rejection::respond(session, ctx, refusal)).await;
                 Ok(false)
             }
         }
@@ -85,14 +88,14 @@ impl ProxyHttp for Gateway {
 
     async fn connected_to_upstream(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         reused: bool,
         _peer: &HttpPeer,
         _fd: RawFd,
         digest: Option<&Digest>,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        upstream::connected(ctx, reused, digest);
+        upstream::connected(session, ctx, reused, digest);
         Ok(())
     }
 
@@ -134,7 +137,11 @@ impl ProxyHttp for Gateway {
         ctx: &mut Self::CTX,
     ) -> Result<()> {
         let piece = body.as_ref().map_or(0, Bytes::len);
-        Ok(admit::count_body(ctx, piece)?)
+        admit::count_body(ctx, piece)?;
+        if piece > 0 {
+            deadline::restart(ctx);
+        }
+        Ok(())
     }
 
     async fn upstream_response_filter(

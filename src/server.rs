@@ -56,31 +56,37 @@ pub struct Options {
     pub beside: Vec<(SocketAddr, Box<dyn ServiceWithDependents>)>,
 }
 
-/// Reads a configuration and finds every problem that a run would meet.
-///
-/// # Errors
-/// All findings at once, with their places.
-pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
-    load::load_with(path, |config| compile(config).err().unwrap_or_default())
+/// A configuration and what it amounts to before the server exists.
+pub struct Compiled {
+    /// What was read.
+    pub loaded: Loaded,
+    parts: Parts,
 }
 
-/// The first snapshot of a configuration, without opening a socket.
-///
-/// # Errors
-/// All findings at once, with their places.
-pub fn snapshot(loaded: &Loaded) -> Result<Snapshot, ConfigError> {
-    let compiled = compile(&loaded.config).map_err(|problems| loaded.source.report(problems))?;
-    Ok(compiled.snapshot)
-}
-
-/// What a configuration amounts to before the server exists.
-struct Compiled {
+/// What is compiled once, for `check` as for a run.
+struct Parts {
     resources: Resources,
     snapshot: Snapshot,
     tls: Vec<Option<TlsSettings>>,
 }
 
-fn compile(config: &Config) -> Result<Compiled, Vec<Problem>> {
+impl Compiled {
+    /// The first snapshot.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.parts.snapshot
+    }
+}
+
+/// Reads a configuration and compiles it, without opening a socket: what is
+/// found wrong is every problem that a run would meet.
+///
+/// # Errors
+/// All findings at once, with their places.
+pub fn load(path: &Path) -> Result<Compiled, ConfigError> {
+    load::load_with(path, compile).map(|(loaded, parts)| Compiled { loaded, parts })
+}
+
+fn compile(config: &Config) -> Result<Parts, Vec<Problem>> {
     let process = &config.process;
     let level = &process.telemetry.log.level;
     let mut problems: Vec<Problem> =
@@ -104,7 +110,7 @@ fn compile(config: &Config) -> Result<Compiled, Vec<Problem>> {
     let resources =
         Resources::new(process, stores).map_err(|error| vec![Problem::new("process", error.to_string())])?;
     match build(&config.traffic, &resources, None) {
-        Ok(snapshot) if problems.is_empty() => Ok(Compiled { resources, snapshot, tls: settings }),
+        Ok(snapshot) if problems.is_empty() => Ok(Parts { resources, snapshot, tls: settings }),
         Ok(_) => Err(problems),
         Err(found) => Err([problems, found].concat()),
     }
@@ -113,10 +119,9 @@ fn compile(config: &Config) -> Result<Compiled, Vec<Problem>> {
 /// Runs until a signal ends it.
 ///
 /// # Errors
-/// Problems of the configuration; everything later is logged and ends the process.
-pub fn run(loaded: Loaded, options: Options) -> Result<(), ConfigError> {
-    let Compiled { resources, snapshot, tls } =
-        compile(&loaded.config).map_err(|problems| loaded.source.report(problems))?;
+/// An access log that cannot be opened; everything later is logged and ends the process.
+pub fn run(compiled: Compiled, options: Options) -> Result<(), ConfigError> {
+    let Compiled { loaded, parts: Parts { resources, snapshot, tls } } = compiled;
     let process = loaded.config.process.clone();
     let writer = open_access_log(&process).map_err(|problem| loaded.source.report(vec![problem]))?;
     let resources = Arc::new(resources);

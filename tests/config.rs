@@ -10,9 +10,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nilegate::config::{
-    load::{Loaded, fingerprint, load, load_text},
-    print, schema,
+use nilegate::{
+    config::{
+        load::{Loaded, fingerprint, load, load_text},
+        print, schema,
+    },
+    server,
 };
 use serde_json::Value;
 
@@ -89,6 +92,42 @@ fn five_mistakes_are_reported_at_once() {
     assert_eq!(lines, [3, 5, 9, 11, 16], "{error}");
     assert_eq!(error.to_json()["errors"], 5);
     assert!(error.to_string().ends_with("\n5 errors"));
+}
+
+/// Types, bounds, references and compilation all look at the same values.
+#[test]
+fn one_mistake_is_one_finding_whoever_meets_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("nilegate.yaml");
+    for (upstream, route) in [
+        ("backends: [localhost]", ""),
+        ("backends: [{ address: localhost, weight: 2 }]", ""),
+        ("backends: [x:1, { address: x:1 }]", ""),
+        ("backends: [{ address: x:1, weight: 0 }]", ""),
+        ("backends: []", ""),
+        ("backends: [x:1], protocol: auto", ""),
+        ("backends: [x:1], retry: { attempts: 11 }", ""),
+        ("backends: [x:1], timeouts: { read: 0s }", ""),
+        ("backends: [x:1], health_check: { path: live }", ""),
+        ("backends: [x:1], health_check: { interval: 0s }", ""),
+        ("backends: [x:1], circuit_breaker: { failure_ratio: 0 }", ""),
+        ("backends: [x:1], balance: { consistent_hash: { cookie: \"a b\" } }", ""),
+        ("backends: [x:1], tls: { ca: /nowhere }", ""),
+        ("backends: [x:1]", ", { name: b, match: { path: /b }, upstream: nobody }"),
+        ("backends: [x:1]", ", { name: b, match: { path: /b }, upstream: a, timeouts: { total: 0s } }"),
+        ("backends: [x:1]", ", { name: b, match: { path: /b }, redirect: { to: /c, status: 200 } }"),
+        ("backends: [x:1]", ", { name: b, match: { path: /b }, respond: { status: 42 } }"),
+        ("backends: [x:1]", ", { name: b, match: { path: b }, upstream: a }"),
+        ("backends: [x:1]", ", { name: b, match: { path: /b } }"),
+    ] {
+        let text = format!(
+            "process: {{ listeners: [{{ address: 127.0.0.1:1 }}] }}\n\
+             traffic:\n  upstreams:\n    a: {{ {upstream} }}\n  routes: [{{ name: a, upstream: a }}{route}]\n"
+        );
+        fs::write(&file, &text).unwrap();
+        let error = server::load(&file).err().unwrap_or_else(|| panic!("no findings: {text}"));
+        assert_eq!(error.findings.len(), 1, "{text}\n{error}");
+    }
 }
 
 #[test]

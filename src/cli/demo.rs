@@ -20,8 +20,8 @@ pub fn run(args: &DemoArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let loaded = match server::load(&path) {
-        Ok(loaded) => loaded,
+    let compiled = match server::load(&path) {
+        Ok(compiled) => compiled,
         Err(error) => return refused(&error, Format::Text),
     };
     let platform = Platform::new(SEED, args.latency.get());
@@ -35,7 +35,7 @@ pub fn run(args: &DemoArgs) -> ExitCode {
     for example in examples(args.address, args.admin) {
         println!("# {}\n{}\n", example.title, example.command);
     }
-    serve(loaded, server::Options { path, upgrade: false, beside: services })
+    serve(compiled, server::Options { path, upgrade: false, beside: services })
 }
 
 /// Chooses the ports of the services and writes the configuration down.

@@ -15,7 +15,7 @@ use crate::{
 /// `check`: every problem a run would meet, and nothing opened.
 pub fn check(args: &CheckArgs) -> ExitCode {
     let loaded = match server::load(&args.config) {
-        Ok(loaded) => loaded,
+        Ok(compiled) => compiled.loaded,
         Err(error) => return refused(&error, args.format),
     };
     if args.print {
@@ -61,11 +61,11 @@ pub fn explain(args: &ExplainArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let snapshot = match server::load(&args.config).and_then(|loaded| server::snapshot(&loaded)) {
-        Ok(snapshot) => snapshot,
+    let compiled = match server::load(&args.config) {
+        Ok(compiled) => compiled,
         Err(error) => return refused(&error, args.format),
     };
-    match explain::explain(&snapshot, &question) {
+    match explain::explain(compiled.snapshot(), &question) {
         Ok(explanation) => {
             match args.format {
                 Format::Text => print!("{explanation}"),

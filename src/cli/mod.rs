@@ -14,11 +14,7 @@ use clap::{CommandFactory, Parser};
 pub use args::Args;
 use args::{Command, Format, RunArgs};
 
-use crate::{
-    config::{finding::ConfigError, load::Loaded},
-    server,
-    telemetry::log,
-};
+use crate::{config::finding::ConfigError, server, telemetry::log};
 
 /// Exit code for a configuration that is wrong (sysexits `EX_USAGE`).
 pub const EXIT_CONFIG: u8 = 64;
@@ -46,20 +42,20 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: &RunArgs) -> ExitCode {
-    let loaded = match server::load(&args.config) {
-        Ok(loaded) => loaded,
+    let compiled = match server::load(&args.config) {
+        Ok(compiled) => compiled,
         Err(error) => return refused(&error, Format::Text),
     };
     let options = server::Options { path: args.config.clone(), upgrade: args.upgrade, beside: Vec::new() };
-    serve(loaded, options)
+    serve(compiled, options)
 }
 
-fn serve(loaded: Loaded, options: server::Options) -> ExitCode {
-    if let Err(error) = log::init(&loaded.config.process.telemetry.log) {
+fn serve(compiled: server::Compiled, options: server::Options) -> ExitCode {
+    if let Err(error) = log::init(&compiled.loaded.config.process.telemetry.log) {
         eprintln!("nilegate: the log cannot be set up: {error}");
         return ExitCode::FAILURE;
     }
-    match server::run(loaded, options) {
+    match server::run(compiled, options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refused(&error, Format::Text),
     }

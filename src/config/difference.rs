@@ -49,6 +49,9 @@ pub fn traffic(old: &TrafficConfig, new: &TrafficConfig) -> Changes {
         let label = format!("route {name}");
         changes.note(label, before.map(|i| &old.routes[i]), after.map(|i| &new.routes[i]));
     }
+    if old.paths != new.paths {
+        changes.changed.push("paths".to_owned());
+    }
     if old.forwarding != new.forwarding {
         changes.changed.push("forwarding".to_owned());
     }

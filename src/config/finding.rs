@@ -122,6 +122,16 @@ impl Finding {
         }
     }
 
+    /// Whether the configuration cannot be used because of it.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
+    /// Whether both are about the same place.
+    pub fn is_at_place_of(&self, other: &Self) -> bool {
+        (&self.file, self.line, self.column) == (&other.file, other.line, other.column)
+    }
+
     /// The same finding with advice.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -205,7 +215,7 @@ pub(super) fn sort(findings: &mut Vec<Finding>) {
 }
 
 fn count(findings: &[Finding]) -> (usize, usize) {
-    let errors = findings.iter().filter(|f| f.severity == Severity::Error).count();
+    let errors = findings.iter().filter(|finding| finding.is_error()).count();
     (errors, findings.len() - errors)
 }
 

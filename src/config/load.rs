@@ -45,17 +45,22 @@ const FILE_MAX: u64 = 16 << 20;
 ///
 /// All findings at once.
 pub fn load(path: &Path) -> Result<Loaded, ConfigError> {
-    load_with(path, |_| Vec::new())
+    load_with(path, |_| Ok(())).map(|(loaded, ())| loaded)
 }
 
-/// The same, with the problems that later floors find when they compile the
-/// configuration: they are reported together. The configuration handed over may
-/// have been repaired and must be used for nothing else.
+/// The same, with what later floors compile from the configuration: the problems
+/// that they find are reported together with all others.
+///
+/// The configuration handed over may have been repaired, so that one run finds
+/// all; what was compiled from such a one is thrown away.
 ///
 /// # Errors
 ///
 /// All findings at once.
-pub fn load_with(path: &Path, compile: impl FnOnce(&Config) -> Vec<Problem>) -> Result<Loaded, ConfigError> {
+pub fn load_with<T>(
+    path: &Path,
+    compile: impl FnOnce(&Config) -> Result<T, Vec<Problem>>,
+) -> Result<(Loaded, T), ConfigError> {
     check(read_files(path)?, &environment, compile)
 }
 
@@ -69,7 +74,8 @@ pub fn load_text(
     text: &str,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Loaded, ConfigError> {
-    check(vec![(PathBuf::from(name), text.to_owned())], env, |_| Vec::new())
+    let files = vec![(PathBuf::from(name), text.to_owned())];
+    check(files, env, |_| Ok(())).map(|(loaded, ())| loaded)
 }
 
 /// The same number as [`Loaded::fingerprint`], also for a configuration that is
@@ -166,11 +172,11 @@ fn assemble(files: &Files, env: &dyn Fn(&str) -> Option<String>) -> (Source, Ass
     (source, Assembly { findings, complete })
 }
 
-fn check(
+fn check<T>(
     files: Files,
     env: &dyn Fn(&str) -> Option<String>,
-    compile: impl FnOnce(&Config) -> Vec<Problem>,
-) -> Result<Loaded, ConfigError> {
+    compile: impl FnOnce(&Config) -> Result<T, Vec<Problem>>,
+) -> Result<(Loaded, T), ConfigError> {
     let (mut source, Assembly { mut findings, complete }) = assemble(&files, env);
     if !complete {
         return Err(ConfigError::new(findings));
@@ -184,16 +190,23 @@ fn check(
     let mut problems = bounds::check(&source.tree);
     problems.extend(validate::check(&config));
     problems.extend(missing_files(&config));
-    problems.extend(compile(&config));
     // What looks unused may have been meant by something unreadable.
     problems.retain(|problem| as_written || problem.severity == Severity::Error);
     findings.extend(source.findings(problems));
+    let compiled = compile(&config).map_err(|problems| {
+        // Whoever compiles a value meets what was found wrong with it before, and has fewer words for it.
+        let known = |new: &Finding| findings.iter().any(|old| old.is_error() && old.is_at_place_of(new));
+        let new: Vec<_> = source.findings(problems).into_iter().filter(|new| !known(new)).collect();
+        findings.extend(new);
+    });
 
-    if findings.iter().any(|finding| finding.severity == Severity::Error) {
-        return Err(ConfigError::new(findings));
+    match compiled {
+        Ok(compiled) if !findings.iter().any(Finding::is_error) => {
+            let files = files.into_iter().map(|(path, _)| path).collect();
+            Ok((Loaded { config, source, files, fingerprint, warnings: findings }, compiled))
+        }
+        _ => Err(ConfigError::new(findings)),
     }
-    let files = files.into_iter().map(|(path, _)| path).collect();
-    Ok(Loaded { config, source, files, fingerprint, warnings: findings })
 }
 
 fn missing_files(config: &Config) -> impl Iterator<Item = Problem> {

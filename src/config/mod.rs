@@ -3,6 +3,7 @@
 //! Nothing here opens a socket, starts a thread or knows a request. `load` is
 //! the only reader of disk and environment; every other file is plain data.
 
+pub mod address;
 mod bounds;
 pub mod cache;
 mod decode;

@@ -39,11 +39,6 @@ impl Source {
     pub fn findings(&self, problems: Vec<Problem>) -> Vec<Finding> {
         let mut findings: Vec<_> = problems.into_iter().filter_map(|problem| self.locate(problem)).collect();
         finding::sort(&mut findings);
-        // A reference that leads nowhere is met again by whoever compiles it.
-        findings.dedup_by(|later, first| {
-            let place = |f: &Finding| (f.file.clone(), f.line, f.column);
-            place(later) == place(first) && later.message == first.message
-        });
         findings
     }
 

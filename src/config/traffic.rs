@@ -20,6 +20,9 @@ pub struct TrafficConfig {
     pub upstreams: BTreeMap<Name, UpstreamConfig>,
     /// Which requests go where.
     pub routes: Vec<RouteConfig>,
+    /// What becomes of paths that different servers read differently.
+    #[serde(skip_serializing_if = "PathsConfig::is_default")]
+    pub paths: PathsConfig,
     /// What is believed of peers, and what the gateway says of itself.
     pub forwarding: ForwardingConfig,
     /// Changes to header fields on every route, before the route's own.
@@ -27,4 +30,36 @@ pub struct TrafficConfig {
     /// Protective response fields on every route. Leave out: none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security_headers: Option<SecurityHeadersConfig>,
+}
+
+/// The `traffic.paths:` section. By default such paths are refused with 400
+/// `suspicious_path`; what is changed here is changed for routing and for backends alike.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PathsConfig {
+    /// Whether `//` is read as one slash.
+    pub merge_slashes: bool,
+    /// Whether dot segments are removed (RFC 3986 section 5.2.4), percent-encoded
+    /// ones too. A path that leads above its root is refused all the same.
+    pub normalize: bool,
+    /// What becomes of slashes and backslashes in encoded form: `%2F` and `%5C`.
+    pub escaped_slashes: EscapedSlashes,
+}
+
+impl PathsConfig {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// What becomes of `%2F` and `%5C` in a path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EscapedSlashes {
+    /// The request is refused.
+    #[default]
+    Reject,
+    /// They stay as they are, a part of their segment. Only safe with backends
+    /// that do the same.
+    Keep,
 }

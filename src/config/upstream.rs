@@ -100,6 +100,14 @@ fn one() -> u16 {
 }
 
 impl BackendConfig {
+    /// The path of its address, where it is the entry of `backends` with this index.
+    pub fn path(&self, index: usize) -> String {
+        match self {
+            Self::Address(_) => format!("backends[{index}]"),
+            Self::Weighted(_) => format!("backends[{index}].address"),
+        }
+    }
+
     /// `host:port` as written.
     pub fn address(&self) -> &str {
         match self {

@@ -3,9 +3,10 @@
 //! What RFC 9110 asks of an origin is done here once for all services: strong
 //! entity tags, conditional requests, HEAD.
 
-use std::{fmt::Write as _, time::SystemTime};
+use std::{fmt::Write as _, hash::Hasher, time::SystemTime};
 
 use bytes::Bytes;
+use fnv::FnvHasher;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde::{Serialize, de::DeserializeOwned};
@@ -189,9 +190,9 @@ fn entity_tag(body: &[u8]) -> String {
 
 /// The 64-bit FNV-1a hash: short, stable, and no defence against anyone.
 pub fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
+    let mut hasher = FnvHasher::default();
+    hasher.write(bytes);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -2,15 +2,14 @@
 
 use std::{
     fmt, io,
+    mem::MaybeUninit,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
-    time::Instant,
+    task::{Context, Poll, ready},
 };
 
 use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
-use parking_lot::Mutex;
 use pingora_core::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream,
     TimingDigest, UniqueID, UniqueIDType, raw_connect::ProxyDigest, tls::SslDigest,
@@ -19,6 +18,8 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Sleep,
 };
+
+use super::DeadlineHandle;
 
 /// Most bytes kept of requests that a client sent ahead.
 const AHEAD_LIMIT: usize = 64 * 1024;
@@ -43,22 +44,11 @@ pub struct GatedStream {
     /// Bytes of later requests.
     ahead: BytesMut,
     deadline: DeadlineHandle,
+    /// Runs on from wait to wait: setting it anew for each one would cost more than
+    /// a wake-up too early once in the length of a wait.
     timer: Option<Pin<Box<Sleep>>>,
-}
-
-/// Sets the moment at which a wait for the client ends, from outside the stream.
-#[derive(Clone, Default)]
-pub struct DeadlineHandle(Arc<Mutex<Option<Instant>>>);
-
-impl DeadlineHandle {
-    /// Ends the next wait at this moment; `None` lets it go on.
-    pub fn set(&self, at: Option<Instant>) {
-        *self.0.lock() = at;
-    }
-
-    fn get(&self) -> Option<Instant> {
-        *self.0.lock()
-    }
+    /// Whether the client has not taken yet what was to be sent.
+    held_up: bool,
 }
 
 impl GatedStream {
@@ -71,6 +61,7 @@ impl GatedStream {
             ahead: BytesMut::new(),
             deadline: DeadlineHandle::default(),
             timer: None,
+            held_up: false,
         }
     }
 
@@ -78,8 +69,8 @@ impl GatedStream {
     pub fn open(&mut self, first: BytesMut, allowance: Allowance) {
         self.first = first;
         self.allowance = allowance;
-        self.deadline.set(None);
-        self.timer = None;
+        self.deadline.end();
+        self.held_up = false;
     }
 
     /// What the client sent ahead of the request that has just ended.
@@ -103,16 +94,29 @@ impl GatedStream {
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(at) = self.deadline.get() else {
-            self.timer = None;
-            return Poll::Pending;
-        };
-        let at = tokio::time::Instant::from_std(at);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at)));
-        if timer.deadline() != at {
-            timer.as_mut().reset(at);
+        let Some(ends) = self.deadline.ends() else { return Poll::Pending };
+        let ends = tokio::time::Instant::from_std(ends);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(ends)));
+        if ends < timer.deadline() {
+            timer.as_mut().reset(ends);
         }
-        timer.as_mut().poll(cx)
+        loop {
+            ready!(timer.as_mut().poll(cx));
+            if timer.deadline() >= ends {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(ends);
+        }
+    }
+
+    /// A slow client is no fault of the backend: once it has taken what was to be
+    /// sent, the wait for more begins anew.
+    fn note_progress<T>(&mut self, sent: Poll<T>) -> Poll<T> {
+        let pending = sent.is_pending();
+        if std::mem::replace(&mut self.held_up, pending) && !pending {
+            self.deadline.restart();
+        }
+        sent
     }
 
     /// The request has ended: only the end of the connection is news, bytes are kept.
@@ -122,9 +126,9 @@ impl GatedStream {
                 // The client has to wait: nothing wakes this read but the next request.
                 return Poll::Pending;
             }
-            let mut probe = [0; PROBE];
-            let mut probe = ReadBuf::new(&mut probe);
-            std::task::ready!(Pin::new(&mut self.inner).poll_read(cx, &mut probe))?;
+            let mut probe = [const { MaybeUninit::uninit() }; PROBE];
+            let mut probe = ReadBuf::uninit(&mut probe);
+            ready!(Pin::new(&mut self.inner).poll_read(cx, &mut probe))?;
             if probe.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
@@ -155,7 +159,7 @@ impl AsyncRead for GatedStream {
             Allowance::Bytes(left) => {
                 let room = buf.remaining().min(usize::try_from(*left).unwrap_or(usize::MAX));
                 let mut part = ReadBuf::new(buf.initialize_unfilled_to(room));
-                std::task::ready!(Pin::new(&mut this.inner).poll_read(cx, &mut part))?;
+                ready!(Pin::new(&mut this.inner).poll_read(cx, &mut part))?;
                 let n = part.filled().len();
                 *left -= n as u64;
                 buf.advance(n);
@@ -167,11 +171,13 @@ impl AsyncRead for GatedStream {
 
 impl AsyncWrite for GatedStream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, buf)
+        let sent = Pin::new(&mut self.inner).poll_write(cx, buf);
+        self.note_progress(sent)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
+        let sent = Pin::new(&mut self.inner).poll_flush(cx);
+        self.note_progress(sent)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -183,7 +189,8 @@ impl AsyncWrite for GatedStream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, bufs)
+        let sent = Pin::new(&mut self.inner).poll_write_vectored(cx, bufs);
+        self.note_progress(sent)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -246,7 +253,7 @@ impl fmt::Debug for GatedStream {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
@@ -284,12 +291,39 @@ mod tests {
     async fn a_deadline_ends_the_wait_and_the_next_request_starts_without_it() {
         let (mut client, mut gate) = gate();
         gate.open(BytesMut::new(), Allowance::Bytes(0));
-        gate.deadline().set(Some(Instant::now() + Duration::from_secs(5)));
+        gate.deadline().begin(Instant::now(), Duration::from_secs(5), None);
         let error = gate.read_u8().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         gate.open(BytesMut::new(), Allowance::Bytes(1));
         client.write_all(b"x").await.unwrap();
         assert_eq!(gate.read_u8().await.unwrap(), b'x');
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_timer_keeps_waits_of_any_length() {
+        let (_client, mut gate) = gate();
+        gate.open(BytesMut::new(), Allowance::Bytes(0));
+        for seconds in [5, 60, 2, 30] {
+            let begun = tokio::time::Instant::now();
+            gate.deadline().begin(begun.into_std(), Duration::from_secs(seconds), None);
+            assert_eq!(gate.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
+            let took = begun.elapsed();
+            assert!(took.abs_diff(Duration::from_secs(seconds)) < Duration::from_millis(100), "{took:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_slow_to_take_the_answer_does_not_use_up_the_wait() {
+        let (mut client, mut gate) = gate();
+        gate.open(BytesMut::new(), Allowance::Bytes(0));
+        gate.deadline().begin(Instant::now(), Duration::from_secs(5), None);
+        let before = gate.deadline().ends();
+        gate.write_all(&[b'x'; 1024]).await.unwrap();
+        assert_eq!(gate.deadline().ends(), before, "nothing held it up");
+        let mut taken = [0; 2048];
+        let (sent, _) = tokio::join!(gate.write_all(&[b'x'; 1024]), client.read_exact(&mut taken));
+        sent.unwrap();
+        assert!(gate.deadline().ends() > before);
     }
 
     #[tokio::test]

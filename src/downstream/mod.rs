@@ -4,6 +4,8 @@
 //! hands on the bytes of the current request only, keeps what a pipelining
 //! client sent ahead, and can end a wait when a deadline of the request passes.
 
+mod deadline;
 mod gate;
 
-pub use gate::{Allowance, DeadlineHandle, GatedStream};
+pub use deadline::DeadlineHandle;
+pub use gate::{Allowance, GatedStream};

@@ -6,7 +6,11 @@
 use http::{HeaderMap, Method, header};
 use pingora::http::RequestHeader;
 
-use super::{HeadLimits, Reason, content_length, target};
+use super::{
+    HeadLimits, Reason,
+    fields::{content_length, imitates_framing},
+    target,
+};
 
 /// Fields that HTTP/2 forbids (RFC 9113 section 8.2.2). `TE` is allowed as `trailers` only.
 const CONNECTION_FIELDS: [&str; 6] =
@@ -53,7 +57,7 @@ fn check_fields(fields: &HeaderMap, path_bytes: usize, limits: &HeadLimits) -> R
 
 fn check_field(name: &str, value: &[u8]) -> Result<(), Reason> {
     // `http::HeaderName` lets a double quote through, which is no token.
-    if name.bytes().any(|byte| byte == b'"') || super::imitates_framing(name) {
+    if name.bytes().any(|byte| byte == b'"') || imitates_framing(name) {
         return Err(Reason::InvalidFieldName);
     }
     match name {

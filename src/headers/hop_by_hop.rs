@@ -25,12 +25,16 @@ pub fn strip_response(response: &mut ResponseHeader) {
         return;
     }
     // One look at every name is cheaper than one look-up for each of the fields.
-    let found: Vec<HeaderName> =
-        response.headers.keys().filter(|name| is_hop_by_hop(name)).cloned().collect();
-    if found.contains(&header::CONNECTION) {
+    let mut found = [false; FIELDS];
+    for name in response.headers.keys() {
+        if let Some(at) = hop_by_hop(name) {
+            found[at] = true;
+        }
+    }
+    if found[0] {
         strip_nominated(response);
     }
-    for name in &found {
+    for (name, _) in HOP_BY_HOP.iter().zip(found).filter(|(_, found)| *found) {
         // A 426 has to say which protocol it asks for (RFC 9110 section 15.5.22).
         if *name != header::UPGRADE || response.status != StatusCode::UPGRADE_REQUIRED {
             response.remove_header(name);
@@ -38,18 +42,32 @@ pub fn strip_response(response: &mut ResponseHeader) {
     }
 }
 
-/// Fields of one connection, apart from those that frame the body.
-fn is_hop_by_hop(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection"
-            | "keep-alive"
-            | "proxy-authenticate"
-            | "proxy-authentication-info"
-            | "proxy-connection"
-            | "te"
-            | "upgrade"
-    )
+/// How many fields [`HOP_BY_HOP`] holds.
+const FIELDS: usize = 7;
+
+/// Fields of one connection, apart from those that frame the body. `Connection` is the first.
+static HOP_BY_HOP: [HeaderName; FIELDS] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    header::PROXY_AUTHENTICATE,
+    HeaderName::from_static("proxy-authentication-info"),
+    HeaderName::from_static("proxy-connection"),
+    header::TE,
+    header::UPGRADE,
+];
+
+/// Where a name stands in [`HOP_BY_HOP`].
+fn hop_by_hop(name: &HeaderName) -> Option<usize> {
+    Some(match name.as_str() {
+        "connection" => 0,
+        "keep-alive" => 1,
+        "proxy-authenticate" => 2,
+        "proxy-authentication-info" => 3,
+        "proxy-connection" => 4,
+        "te" => 5,
+        "upgrade" => 6,
+        _ => return None,
+    })
 }
 
 /// Removes the fields that `Connection` names.
@@ -107,6 +125,13 @@ mod tests {
         let mut names: Vec<_> = response.headers.keys().map(|name| name.as_str().to_owned()).collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn names_and_places_agree() {
+        for (at, name) in HOP_BY_HOP.iter().enumerate() {
+            assert_eq!(hop_by_hop(name), Some(at), "{name}");
+        }
     }
 
     #[test]

@@ -7,9 +7,7 @@ use super::{context::RequestContext, rejection::Rejection};
 use crate::{
     framing,
     headers::Client,
-    routing::path,
     runtime::{resources::Resources, snapshot::SnapshotCell},
-    telemetry::reason::BadRequestReason,
 };
 
 /// Finds out who asks, pins the snapshot, and sets the limits of the connection.
@@ -46,11 +44,6 @@ pub fn check(request: &RequestHeader, resources: &Resources) -> Result<(), Rejec
     if request.version == http::Version::HTTP_2 {
         framing::check_h2(request, &framing::HeadLimits::from(&resources.limits))
             .map_err(Rejection::BadRequest)?;
-    }
-    let path = request.uri.path();
-    // `//` is one slash to some servers: it would slip past a route with a literal path.
-    if path::suspicious(path).is_some() || path::has_empty_segment(path) {
-        return Err(Rejection::BadRequest(BadRequestReason::SuspiciousPath));
     }
     Ok(())
 }

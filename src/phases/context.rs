@@ -5,8 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::HeaderValue;
+
 use super::rejection::Rejection;
 use crate::{
+    downstream::DeadlineHandle,
     headers::{Client, RequestId},
     runtime::{
         listener::Listener,
@@ -47,7 +50,9 @@ pub struct Plan {
     pub pattern: String,
     /// The upstream chosen by weight. `None` when the gateway answers itself.
     pub target: Option<Arc<Target>>,
-    /// The new path and query for the backend, when a rewrite changed them.
+    /// Where a redirect leads. `None` also when it needs a host and the request names none.
+    pub location: Option<HeaderValue>,
+    /// The new path and query for the backend, when they are not those that were sent.
     pub rewritten: Option<String>,
     /// The last moment at which the request may still be going on.
     pub deadline: Option<Instant>,
@@ -62,12 +67,10 @@ pub struct Plan {
 pub struct Attempts {
     /// How many attempts were begun.
     pub count: u8,
-    /// The backends that were tried.
+    /// The backends tried before the current attempt.
     pub tried: Tried,
-    /// The attempt that is under way or was the last.
-    pub current: Option<Attempt>,
-    /// Whether `current` was chosen but not begun yet.
-    pub prepared: bool,
+    /// The attempt that is about to begin, is under way or was the last.
+    pub current: Current,
     /// Counts the attempt in the upstream's gauge.
     pub in_flight: Option<InFlight>,
     /// The status code of the last attempt's response.
@@ -78,8 +81,38 @@ pub struct Attempts {
     pub reused: bool,
     /// The HTTP version the backend answered in.
     pub version: Option<http::Version>,
-    /// When the wait that is under way ends without result.
-    pub wait_ends: Option<Instant>,
+    /// The wait for the backend, where it is kept on the client's side.
+    pub wait: Option<DeadlineHandle>,
+}
+
+/// How far the current attempt is.
+#[derive(Default)]
+pub enum Current {
+    /// There is none.
+    #[default]
+    None,
+    /// Its backend is chosen, nothing else has happened.
+    Chosen(Attempt),
+    /// It has begun, and may have ended.
+    Begun(Attempt),
+}
+
+impl Current {
+    /// The attempt, however far it is.
+    pub fn attempt(&self) -> Option<&Attempt> {
+        match self {
+            Self::None => None,
+            Self::Chosen(attempt) | Self::Begun(attempt) => Some(attempt),
+        }
+    }
+
+    /// The attempt that has begun.
+    pub fn begun(&mut self) -> Option<&mut Attempt> {
+        match self {
+            Self::Begun(attempt) => Some(attempt),
+            Self::None | Self::Chosen(_) => None,
+        }
+    }
 }
 
 impl RequestContext {

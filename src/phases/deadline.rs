@@ -1,18 +1,22 @@
-//! The waits of a request that Pingora's own timers do not tell apart.
+//! The waits of a request for its backend.
 //!
-//! Pingora waits for a backend with one timer, whatever it waits for. Where a
-//! route sets `first_byte` and `read` apart, or a `total`, the shorter wait is
-//! kept on the client's side: the gate ends it by failing its read. Over
-//! HTTP/2 there is no gate, so there the longer of the two counts, and `total`
-//! is looked at whenever something arrives.
+//! They are kept on the client's side: while Pingora waits for the backend it
+//! reads from the client too, and the gate ends the wait by failing that read.
+//! Pingora's own timer, one for whatever is waited for and made anew for every
+//! read, serves only where there is no gate (clients on HTTP/2: the longer of
+//! `first_byte` and `read` counts, and `total` is looked at whenever something
+//! arrives) and for backends on HTTP/2.
 
 use std::time::{Duration, Instant};
 
-use pingora_core::protocols::http::ServerSession;
+use pingora_core::{
+    protocols::http::ServerSession,
+    upstreams::peer::{ALPN, HttpPeer},
+};
 use pingora_proxy::Session;
 
 use super::{context::RequestContext, rejection::Rejection};
-use crate::{downstream::GatedStream, runtime::route::Target};
+use crate::downstream::{DeadlineHandle, GatedStream};
 
 /// What is being waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,28 +41,41 @@ pub fn time_left(ctx: &RequestContext) -> Result<Option<Duration>, Rejection> {
     }
 }
 
-/// Begins a wait, if Pingora's timer alone would not end it in time.
-pub fn arm(session: &Session, ctx: &mut RequestContext, wait: Wait) {
+/// Whether the client's side keeps the time of waits for this backend, so that
+/// Pingora needs no timer of its own for each read: it would cost thousands of
+/// instructions a request.
+pub fn is_kept(session: &Session, peer: &HttpPeer) -> bool {
+    matches!(peer.options.alpn, ALPN::H1) && gate(session).is_some()
+}
+
+/// Begins a wait.
+pub fn begin(session: &Session, ctx: &mut RequestContext, wait: Wait, now: Instant) {
+    let Some(gate) = gate(session) else { return };
     let total = ctx.plan.as_ref().and_then(|plan| plan.deadline);
-    let own = ctx.target().and_then(|target| limit(target, wait)).map(|limit| Instant::now() + limit);
-    let ends = own.into_iter().chain(total).min();
-    if ends == ctx.attempts.wait_ends {
-        return;
-    }
-    ctx.attempts.wait_ends = ends;
-    if let Some(gate) = gate(session) {
-        gate.deadline().set(ends);
+    let Some(target) = ctx.target() else { return };
+    let length = match wait {
+        Wait::FirstByte => target.timeouts.first_byte,
+        Wait::NextPiece => target.timeouts.read,
+    };
+    let deadline = gate.deadline();
+    deadline.begin(now, length, total);
+    if ctx.attempts.wait.is_none() {
+        ctx.attempts.wait = Some(deadline.clone());
     }
 }
 
-/// The wait's own limit where it is shorter than Pingora's timer.
-fn limit(target: &Target, wait: Wait) -> Option<Duration> {
-    let timeouts = &target.timeouts;
-    let (own, other) = match wait {
-        Wait::FirstByte => (timeouts.first_byte, timeouts.read),
-        Wait::NextPiece => (timeouts.read, timeouts.first_byte),
-    };
-    (own < other).then_some(own)
+/// The wait begins anew: the client is still sending what the backend is to answer.
+pub fn restart(ctx: &RequestContext) {
+    if let Some(wait) = &ctx.attempts.wait {
+        wait.restart();
+    }
+}
+
+/// Nothing is waited for any more.
+pub fn end(ctx: &RequestContext) {
+    if let Some(wait) = &ctx.attempts.wait {
+        wait.end();
+    }
 }
 
 fn gate(session: &Session) -> Option<&GatedStream> {
@@ -68,16 +85,16 @@ fn gate(session: &Session) -> Option<&GatedStream> {
     }
 }
 
-/// The response is complete: nothing is waited for any more.
-pub fn disarm(ctx: &mut RequestContext) {
-    ctx.attempts.wait_ends = None;
-}
-
 /// The refusal of a request whose current wait has ended without result.
 pub fn expired(ctx: &RequestContext) -> Option<Rejection> {
     let now = Instant::now();
     if ctx.plan.as_ref()?.deadline.is_some_and(|deadline| deadline <= now) {
         return Some(Rejection::TotalTimeout);
     }
-    ctx.attempts.wait_ends.is_some_and(|ends| ends <= now).then_some(Rejection::UpstreamTimeout)
+    ctx.attempts
+        .wait
+        .as_ref()
+        .and_then(DeadlineHandle::ends)
+        .is_some_and(|ends| ends <= now)
+        .then_some(Rejection::UpstreamTimeout)
 }

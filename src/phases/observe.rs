@@ -1,11 +1,15 @@
 //! The one place where a finished request becomes metrics and an access log line.
 
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use pingora_core::Error;
 use pingora_proxy::Session;
 
-use super::{context::RequestContext, rejection::Rejection, upstream};
+use super::{
+    context::{Current, RequestContext},
+    rejection::Rejection,
+    upstream,
+};
 use crate::{
     runtime::resources::Resources,
     telemetry::{
@@ -17,7 +21,9 @@ use crate::{
 
 /// Writes down what became of the request.
 pub fn close(session: &mut Session, error: Option<&Error>, ctx: &mut RequestContext, resources: &Resources) {
-    upstream::attempted(ctx);
+    let now = Instant::now();
+    let duration = now.saturating_duration_since(ctx.started_at);
+    upstream::attempted(ctx, now);
     // An error after the refusal was answered changes nothing about the cause.
     let reason = ctx.rejection.as_ref().map(Rejection::reason);
     let reason = reason.or_else(|| error.map(|error| upstream::refusal_of(ctx, error).reason()));
@@ -25,7 +31,7 @@ pub fn close(session: &mut Session, error: Option<&Error>, ctx: &mut RequestCont
     let unmatched = resources.metrics.unmatched();
     let metrics = ctx.plan.as_ref().map_or(unmatched, |plan| &plan.route.metrics);
     // 499 is nginx's: the client left before it got an answer.
-    metrics.answered(&session.req_header().method, status.unwrap_or(499), ctx.started_at.elapsed());
+    metrics.answered(&session.req_header().method, status.unwrap_or(499), duration);
     if let Some(first_byte) = ctx.attempts.first_byte {
         metrics.first_byte(first_byte);
     }
@@ -45,10 +51,10 @@ pub fn close(session: &mut Session, error: Option<&Error>, ctx: &mut RequestCont
         }
     }
     if let Some(log) = &resources.access_log {
-        write(log, session, ctx, status, reason);
+        write(log, session, ctx, duration, status, reason);
     }
     // Dropped here and not with the session, which a kept-alive connection holds longer.
-    ctx.attempts.current = None;
+    ctx.attempts.current = Current::None;
     ctx.plan = None;
 }
 
@@ -73,6 +79,7 @@ fn write(
     log: &AccessLog,
     session: &Session,
     ctx: &RequestContext,
+    duration: Duration,
     status: Option<u16>,
     error: Option<ErrorReason>,
 ) {
@@ -97,9 +104,9 @@ fn write(
         status,
         bytes_in: session.body_bytes_read() as u64,
         bytes_out: session.body_bytes_sent() as u64,
-        duration: ctx.started_at.elapsed(),
+        duration,
         upstream: ctx.target().map(|target| target.name()),
-        backend: attempts.current.as_ref().map(|attempt| attempt.backend().name()),
+        backend: attempts.current.attempt().map(|attempt| attempt.backend().name()),
         attempts: attempts.count.into(),
         upstream_first_byte: attempts.first_byte,
         upstream_reused: (attempts.count > 0).then_some(attempts.reused),

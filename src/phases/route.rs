@@ -1,6 +1,6 @@
 //! From the request and the snapshot to a plan; answers that need no upstream.
 
-use http::{HeaderValue, header};
+use http::header;
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
@@ -9,27 +9,30 @@ use super::{
     headers::to_downstream,
     rejection::{Rejection, answer},
 };
-use crate::{
-    routing::{Redirect, RequestParts},
-    runtime::route::Action,
-    telemetry::reason::BadRequestReason,
-};
+use crate::{routing::RequestParts, runtime::route::Action, telemetry::reason::BadRequestReason};
 
 /// Matches the request and resolves everything later phases need.
 ///
 /// # Errors
-/// [`Rejection::NoRoute`] when no route takes it.
+/// [`Rejection::NoRoute`] when no route takes it, [`Rejection::BadRequest`] when
+/// its path is not fit to be routed.
 pub fn select(request: &RequestHeader, ctx: &mut RequestContext) -> Result<(), Rejection> {
     let snapshot = ctx.snapshot.as_ref().ok_or(Rejection::OutOfOrder)?;
-    let parts = parts(request);
+    let sent = parts(request);
+    let path = snapshot.paths.apply(sent.path);
+    let path = path.map_err(|_| Rejection::BadRequest(BadRequestReason::SuspiciousPath))?;
+    let parts = RequestParts { path: &path, ..sent };
     let matched = snapshot.routes.find(&parts).ok_or(Rejection::NoRoute)?;
     let route = matched.value.clone();
-    let target = match &route.action {
-        Action::Proxy(split) => Some(split.pick(rand::random()).clone()),
-        Action::Redirect(_) | Action::Respond { .. } => None,
+    let (target, location) = match &route.action {
+        Action::Proxy(split) => (Some(split.pick(rand::random()).clone()), None),
+        // Now, because captures borrow from the request.
+        Action::Redirect(redirect) => (None, redirect.location(&parts, &matched.captures)),
+        Action::Respond { .. } => (None, None),
     };
     let rewritten =
         route.rewrite.as_ref().and_then(|rewrite| rewrite.apply(parts.path, parts.query, &matched.captures));
+    let rewritten = rewritten.or_else(|| normalised(&sent, &parts));
     let hash = target.as_ref().and_then(|target| {
         let client = ctx.client.as_ref()?;
         target.upstream.hash_key()?.of(parts.headers, parts.path, client.address)
@@ -37,11 +40,19 @@ pub fn select(request: &RequestHeader, ctx: &mut RequestContext) -> Result<(), R
     let deadline = target.as_ref().and_then(|t| t.timeouts.total).map(|total| ctx.started_at + total);
     let pattern = matched.pattern.to_owned();
     let in_flight = route.metrics.begin();
-    ctx.plan = Some(Plan { route, pattern, target, rewritten, deadline, hash, in_flight });
+    ctx.plan = Some(Plan { route, pattern, target, location, rewritten, deadline, hash, in_flight });
     Ok(())
 }
 
-/// The parts of a request that routing looks at.
+/// The target for the backend, if its path is no longer the one that was sent.
+pub fn normalised(sent: &RequestParts<'_>, seen: &RequestParts<'_>) -> Option<String> {
+    (sent.path != seen.path).then(|| match seen.query {
+        None => seen.path.to_owned(),
+        Some(query) => format!("{}?{query}", seen.path),
+    })
+}
+
+/// The parts of a request that routing looks at, with its path as sent.
 pub fn parts(request: &RequestHeader) -> RequestParts<'_> {
     let host = request
         .uri
@@ -60,13 +71,14 @@ pub fn parts(request: &RequestHeader) -> RequestParts<'_> {
 /// Answers routes that need no upstream. `false`: the request goes on.
 ///
 /// # Errors
-/// Only if the answer cannot be written.
+/// A refusal if a redirect needs a host that the request does not name, and when
+/// the answer cannot be written.
 pub async fn answer_locally(session: &mut Session, ctx: &RequestContext) -> pingora_core::Result<bool> {
     let plan = ctx.planned()?;
     let (mut response, body) = match &plan.route.action {
         Action::Proxy(_) => return Ok(false),
         Action::Redirect(redirect) => {
-            let to = redirect_target(session.req_header(), ctx, redirect)?;
+            let to = plan.location.as_ref().ok_or(Rejection::BadRequest(BadRequestReason::MissingHost))?;
             let mut response = ResponseHeader::build(redirect.status(), Some(8))?;
             response.insert_header(header::LOCATION, to)?;
             (response, bytes::Bytes::new())
@@ -83,16 +95,4 @@ pub async fn answer_locally(session: &mut Session, ctx: &RequestContext) -> ping
     to_downstream(&mut response, ctx)?;
     answer(session, response, body).await?;
     Ok(true)
-}
-
-/// The captures are found again, because they borrow from the request.
-fn redirect_target(
-    request: &RequestHeader,
-    ctx: &RequestContext,
-    redirect: &Redirect,
-) -> Result<HeaderValue, Rejection> {
-    let snapshot = ctx.snapshot.as_ref().ok_or(Rejection::OutOfOrder)?;
-    let parts = parts(request);
-    let matched = snapshot.routes.find(&parts).ok_or(Rejection::OutOfOrder)?;
-    redirect.location(&parts, &matched.captures).ok_or(Rejection::BadRequest(BadRequestReason::MissingHost))
 }

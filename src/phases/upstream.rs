@@ -11,7 +11,7 @@ use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
 use super::{
-    context::RequestContext,
+    context::{Current, RequestContext},
     deadline::{self, Wait},
     rejection::Rejection,
 };
@@ -26,19 +26,19 @@ use crate::{
 /// # Errors
 /// [`Rejection::CircuitOpen`] or [`Rejection::NoHealthyBackend`].
 pub fn prepare(ctx: &mut RequestContext) -> Result<(), Rejection> {
-    let attempt = choose(ctx)?;
-    ctx.attempts.current = Some(attempt);
-    ctx.attempts.prepared = true;
+    let now = Instant::now();
+    let attempt = choose(ctx, now)?;
+    ctx.attempts.current = Current::Chosen(attempt);
     if let Some(target) = ctx.target() {
-        target.retry().deposit(Instant::now());
+        target.retry().deposit(now);
     }
     Ok(())
 }
 
-fn choose(ctx: &RequestContext) -> Result<Attempt, Rejection> {
+fn choose(ctx: &RequestContext, now: Instant) -> Result<Attempt, Rejection> {
     let plan = ctx.planned()?;
     let target = plan.target.as_ref().ok_or(Rejection::OutOfOrder)?;
-    target.upstream.attempt(plan.hash, &ctx.attempts.tried, Instant::now()).map_err(|why| match why {
+    target.upstream.attempt(plan.hash, &ctx.attempts.tried, now).map_err(|why| match why {
         Unavailable::BreakerOpen { .. } => {
             target.metrics.breaker_rejected();
             Rejection::CircuitOpen
@@ -53,24 +53,33 @@ fn choose(ctx: &RequestContext) -> Result<Attempt, Rejection> {
 /// A refusal when no backend is usable or the time is up.
 pub fn pick(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>, Rejection> {
     let left = deadline::time_left(ctx)?;
-    if !std::mem::take(&mut ctx.attempts.prepared) {
-        // The attempt before counts as in flight until here.
-        ctx.attempts.current = None;
-        ctx.attempts.current = Some(choose(ctx)?);
-    }
     let target = ctx.target().cloned().ok_or(Rejection::OutOfOrder)?;
+    let attempt = match std::mem::take(&mut ctx.attempts.current) {
+        Current::Chosen(attempt) => attempt,
+        before => {
+            if let Some(before) = before.attempt() {
+                ctx.attempts.tried.add(before.backend());
+            }
+            // The attempt before counts as in flight until here.
+            drop(before);
+            choose(ctx, Instant::now())?
+        }
+    };
     let attempts = &mut ctx.attempts;
-    let attempt = attempts.current.as_ref().ok_or(Rejection::OutOfOrder)?;
     let mut peer = attempt.backend().peer(&target.timeouts);
-    attempts.tried.add(attempt.backend());
+    if deadline::is_kept(session, &peer) {
+        peer.options.read_timeout = None;
+    }
     attempts.count = attempts.count.saturating_add(1);
     attempts.first_byte = None;
     attempts.status = None;
+    attempts.current = Current::Begun(attempt);
     attempts.in_flight = Some(target.metrics.begin());
     if let Some(left) = left {
         shorten(&mut peer, left);
     }
-    deadline::arm(session, ctx, Wait::FirstByte);
+    // Connecting has a limit of its own.
+    deadline::end(ctx);
     Ok(peer)
 }
 
@@ -79,14 +88,15 @@ fn shorten(peer: &mut HttpPeer, left: Duration) {
     let options = &mut peer.options;
     let limits =
         [&mut options.read_timeout, &mut options.write_timeout, &mut options.total_connection_timeout];
-    for limit in limits {
-        *limit = Some(limit.map_or(left, |limit| limit.min(left)));
+    for limit in limits.into_iter().flatten() {
+        *limit = left.min(*limit);
     }
 }
 
 /// A connection to the backend stands.
-pub fn connected(ctx: &mut RequestContext, reused: bool, digest: Option<&Digest>) {
+pub fn connected(session: &Session, ctx: &mut RequestContext, reused: bool, digest: Option<&Digest>) {
     ctx.attempts.reused = reused;
+    deadline::begin(session, ctx, Wait::FirstByte, Instant::now());
     let Some(target) = ctx.target() else { return };
     if reused {
         target.metrics.reused();
@@ -108,6 +118,7 @@ pub fn responded(
     response: &ResponseHeader,
 ) -> Result<(), Box<Error>> {
     if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
+        deadline::restart(ctx);
         return Ok(());
     }
     let Some(target) = ctx.target().cloned() else { return Ok(()) };
@@ -115,17 +126,17 @@ pub fn responded(
     let attempts = &mut ctx.attempts;
     attempts.version = Some(response.version);
     attempts.status = Some(response.status.as_u16());
-    attempts.first_byte = attempts.current.as_ref().map(|a| now.saturating_duration_since(a.started()));
+    attempts.first_byte = attempts.current.attempt().map(|a| now.saturating_duration_since(a.started()));
     let failed = is_gateway_error(response.status);
     let outcome = if failed { Outcome::Failure(Failure::GatewayError) } else { Outcome::Success };
-    if let Some(attempt) = &mut attempts.current {
+    if let Some(attempt) = attempts.current.begun() {
         attempt.observe(outcome, now);
     }
     if failed {
         target.metrics.failure(UpstreamFailure::BadStatus);
         if may_retry(session, ctx, &target, Stage::Answered, Failure::GatewayError) {
             target.metrics.retry(UpstreamFailure::BadStatus);
-            attempted(ctx);
+            attempted(ctx, now);
             let code = response.status.as_u16();
             let mut error = Error::explain(ErrorType::HTTPStatus(code), "gateway error, trying again");
             error.esource = ErrorSource::Upstream;
@@ -133,7 +144,7 @@ pub fn responded(
             return Err(error);
         }
     }
-    deadline::arm(session, ctx, Wait::NextPiece);
+    deadline::begin(session, ctx, Wait::NextPiece, now);
     Ok(())
 }
 
@@ -143,11 +154,11 @@ pub fn responded(
 /// [`Rejection::TotalTimeout`] once the request as a whole has taken too long.
 pub fn body_arrived(session: &Session, ctx: &mut RequestContext, last: bool) -> Result<(), Rejection> {
     if last {
-        deadline::disarm(ctx);
+        deadline::end(ctx);
         return Ok(());
     }
     deadline::time_left(ctx)?;
-    deadline::arm(session, ctx, Wait::NextPiece);
+    deadline::begin(session, ctx, Wait::NextPiece, Instant::now());
     Ok(())
 }
 
@@ -241,13 +252,14 @@ fn fail(
     stage: Stage,
 ) -> bool {
     target.metrics.failure(failure);
+    let now = Instant::now();
     // A kept-alive connection that the backend has closed meanwhile says nothing about it.
     if failure != UpstreamFailure::StaleConnection
-        && let Some(attempt) = &mut ctx.attempts.current
+        && let Some(attempt) = ctx.attempts.current.begun()
     {
-        attempt.observe(Outcome::Failure(kind), Instant::now());
+        attempt.observe(Outcome::Failure(kind), now);
     }
-    attempted(ctx);
+    attempted(ctx, now);
     let retry = may_retry(session, ctx, target, stage, kind);
     if retry {
         target.metrics.retry(failure);
@@ -274,12 +286,12 @@ fn may_retry(session: &Session, ctx: &RequestContext, target: &Target, stage: St
 }
 
 /// Counts the attempt that has just ended.
-pub fn attempted(ctx: &mut RequestContext) {
+pub fn attempted(ctx: &mut RequestContext, now: Instant) {
     if ctx.attempts.in_flight.take().is_none() {
         return;
     }
     let Some(target) = ctx.target() else { return };
-    if let Some(attempt) = &ctx.attempts.current {
-        target.metrics.attempted(ctx.attempts.status, attempt.started().elapsed());
+    if let Some(attempt) = ctx.attempts.current.attempt() {
+        target.metrics.attempted(ctx.attempts.status, now.saturating_duration_since(attempt.started()));
     }
 }

@@ -11,14 +11,15 @@ const MAX_NAME: usize = 253;
 
 /// The host of an authority: without port and trailing dot, brackets kept.
 pub fn name_of(authority: &str) -> &str {
-    let name = match authority.find(']') {
-        Some(end) if authority.starts_with('[') => {
-            let (literal, after) = authority.split_at(end + 1);
-            // Anything but a port behind the bracket is not this address.
-            return if after.is_empty() || after.starts_with(':') { literal } else { authority };
-        }
-        _ => authority.split(':').next().unwrap_or_default(),
-    };
+    if authority.starts_with('[')
+        && let Some(end) = authority.find(']')
+    {
+        let (literal, after) = authority.split_at(end + 1);
+        // Anything but a port behind the bracket is not this address.
+        return if after.is_empty() || after.starts_with(':') { literal } else { authority };
+    }
+    let end = memchr::memchr(b':', authority.as_bytes()).unwrap_or(authority.len());
+    let name = &authority[..end];
     name.strip_suffix('.').unwrap_or(name)
 }
 

@@ -26,10 +26,9 @@
 //!
 //! - A host is compared without case, port and trailing dot. `*.example.com`
 //!   takes any number of labels below `example.com`, and not the name itself.
-//! - A path is compared byte for byte as it was sent: nothing is decoded or
-//!   normalised, and `/a` is not `/a/`. Targets whose meaning would depend on
-//!   who normalises them are for [`path::suspicious`] to flag and the caller to
-//!   refuse, before a route is looked for.
+//! - A path is compared byte for byte: nothing is decoded, and `/a` is not
+//!   `/a/`. Paths whose meaning would depend on who normalises them are refused
+//!   or normalised by the [`PathPolicy`], before a route is looked for.
 //! - `/a/**` takes `/a`, `/a/` and everything below, never `/ab`. A `{capture}`
 //!   takes one segment that is not empty. `{rest}` stands for what `**` took,
 //!   without the slash before it: empty for both `/a` and `/a/`.
@@ -39,7 +38,7 @@
 
 mod condition;
 pub mod host;
-pub mod path;
+mod path;
 mod pattern;
 mod query;
 mod redirect;
@@ -51,6 +50,7 @@ mod template;
 mod tree;
 mod value_test;
 
+pub use path::PathPolicy;
 pub use pattern::{Captures, PathPattern};
 pub use redirect::Redirect;
 pub use request::RequestParts;

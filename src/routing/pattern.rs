@@ -44,8 +44,9 @@ impl PathPattern {
             return Err(problem("has a query").hint("put query parameters under `query`"));
         }
         if let Some(reason) = suspicious(text) {
-            return Err(problem(&format!("has {reason}, with which every request is refused"))
-                .hint("write the path as it is sent, percent-encoded and without dot segments"));
+            return Err(problem(&format!("has {reason}, which no pattern can name")).hint(
+                "write the path percent-encoded and without dot segments; `{name}` takes any segment",
+            ));
         }
         let (parts, open) = match rest.strip_suffix("**") {
             Some("") => (None, true),

@@ -7,7 +7,7 @@ use http::{HeaderMap, Method};
 pub struct RequestParts<'a> {
     /// The host asked for: in any case, perhaps with a port or a trailing dot. Empty: unknown.
     pub host: &'a str,
-    /// The path as sent, not decoded.
+    /// The path as the [`PathPolicy`](super::PathPolicy) leaves it, not decoded.
     pub path: &'a str,
     /// The query as sent, without its `?`.
     pub query: Option<&'a str>,

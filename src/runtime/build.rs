@@ -19,8 +19,8 @@ use crate::{
         values::Name,
     },
     headers::{Forwarding, HeaderRules, Message, SecurityHeaders},
-    routing::{Entry, Redirect, Rewrite, RouteTable, WeightedSplit},
-    upstream::{ResolvedTimeouts, RetryPolicy, Upstream},
+    routing::{Entry, PathPolicy, Redirect, Rewrite, RouteTable, WeightedSplit},
+    upstream::{RetryPolicy, Upstream},
 };
 
 /// Compiles a snapshot. Upstreams whose configuration did not change are taken
@@ -59,6 +59,7 @@ pub fn build(
         (Some(routes), Some(forwarding)) => Ok(Snapshot {
             generation: previous.map_or(1, |p| p.generation + 1),
             routes,
+            paths: PathPolicy::new(&config.paths),
             upstreams,
             forwarding: Arc::new(forwarding),
             config: config.clone(),
@@ -160,9 +161,6 @@ impl RouteBuilder<'_> {
         }
         // Known but not built: its own problems have been reported.
         let named = self.upstreams.get(name.as_str())?;
-        if let Some(timeouts) = &route.timeouts {
-            problems.add("timeouts", ResolvedTimeouts::check(timeouts));
-        }
         Some(Arc::new(Target {
             upstream: Arc::clone(&named.upstream),
             timeouts: named.upstream.timeouts(route.timeouts.as_ref()),

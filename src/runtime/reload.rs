@@ -119,18 +119,9 @@ impl Reloader {
         let current = self.cell.load_full();
         let (path, resources, before) =
             (self.path.clone(), Arc::clone(&self.resources), Arc::clone(&current));
-        let compile = move || {
-            let mut built = None;
-            let loaded = load::load_with(&path, |config| {
-                build(&config.traffic, &resources, Some(&before))
-                    .map(|next| built = Some(next))
-                    .err()
-                    .unwrap_or_default()
-            });
-            // Loaded without findings: what was compiled was not repaired.
-            loaded.map(|loaded| (loaded, built))
-        };
-        let (loaded, built) = match tokio::task::spawn_blocking(compile).await {
+        let compile =
+            move || load::load_with(&path, |config| build(&config.traffic, &resources, Some(&before)));
+        let (loaded, next) = match tokio::task::spawn_blocking(compile).await {
             Ok(Ok(loaded)) => loaded,
             Ok(Err(error)) => return Outcome::Refused { findings: error.findings },
             Err(error) => {
@@ -149,10 +140,6 @@ impl Reloader {
         if *traffic == current.config {
             return Outcome::Unchanged { generation: current.generation };
         }
-        let Some(next) = built else {
-            let finding = Finding::about_file(self.path.display().to_string(), "was not compiled");
-            return Outcome::Refused { findings: vec![finding] };
-        };
         let next = Arc::new(next);
         warm(&next, &self.prober, &self.resources).await;
         let changes = difference::traffic(&current.config, traffic);

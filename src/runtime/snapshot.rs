@@ -8,7 +8,7 @@ use super::route::{Route, Target};
 use crate::{
     config::traffic::TrafficConfig,
     headers::Forwarding,
-    routing::RouteTable,
+    routing::{PathPolicy, RouteTable},
     telemetry::{
         label::{DiscoveryOutcome, Outcome},
         metrics::{ProcessMetrics, UpstreamMetrics},
@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// Which route takes a request.
     pub routes: RouteTable<Arc<Route>>,
+    /// What becomes of paths before a route is looked for.
+    pub paths: PathPolicy,
     /// All upstreams by name, for probes, readiness and metrics.
     pub upstreams: BTreeMap<String, NamedUpstream>,
     /// What is believed of peers and said of the gateway.

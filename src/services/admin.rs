@@ -20,8 +20,8 @@ use crate::{
         resources::Resources,
         snapshot::{NamedUpstream, Snapshot},
     },
-    telemetry::label::{BreakerState, EndpointState},
-    upstream::{self, Health},
+    telemetry::label::EndpointState,
+    upstream::Health,
 };
 
 /// Longest time an admin request may take to send its body.
@@ -134,24 +134,8 @@ fn observe_upstreams(snapshot: &Snapshot) {
             (backend.name.as_str(), state)
         }));
         if let Some(breaker) = state.breaker {
-            metrics.set_breaker(shown(breaker), |state| upstream.breaker_entered(meant(state)));
+            metrics.set_breaker(breaker, |state| upstream.breaker_entered(state));
         }
-    }
-}
-
-fn shown(state: upstream::BreakerState) -> BreakerState {
-    match state {
-        upstream::BreakerState::Closed => BreakerState::Closed,
-        upstream::BreakerState::HalfOpen => BreakerState::HalfOpen,
-        upstream::BreakerState::Open => BreakerState::Open,
-    }
-}
-
-fn meant(state: BreakerState) -> upstream::BreakerState {
-    match state {
-        BreakerState::Closed => upstream::BreakerState::Closed,
-        BreakerState::HalfOpen => upstream::BreakerState::HalfOpen,
-        BreakerState::Open => upstream::BreakerState::Open,
     }
 }
 

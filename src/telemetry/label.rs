@@ -41,6 +41,12 @@ macro_rules! label {
             }
         }
 
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
@@ -165,11 +171,11 @@ label! {
 label! {
     /// The state of a circuit breaker. The gauge shows its index: 0, 1 or 2.
     BreakerState {
-        /// Requests pass.
+        /// Attempts pass and are counted.
         Closed = "closed",
-        /// Some requests pass, as a trial.
+        /// A few trial attempts pass.
         HalfOpen = "half_open",
-        /// No request passes.
+        /// No attempt passes.
         Open = "open",
     }
 }
@@ -221,6 +227,7 @@ mod tests {
         check::<CloseReason>();
         check::<RejectReason>();
         check::<UpstreamFailure>();
+        check::<BreakerState>();
     }
 
     #[test]

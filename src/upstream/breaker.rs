@@ -3,33 +3,16 @@
 use std::{
     sync::{
         Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU8, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
 
-use serde::Serialize;
-
 use super::window::{Counts, Window};
-use crate::config::upstream::CircuitBreakerConfig;
-
-/// Where the breaker stands. The numbers are those of the metric.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[repr(u8)]
-pub enum BreakerState {
-    /// Attempts pass and are counted.
-    Closed = 0,
-    /// A few trial attempts pass.
-    HalfOpen = 1,
-    /// None pass.
-    Open = 2,
-}
-
-impl BreakerState {
-    /// Every state, in the order of its number.
-    pub const ALL: [Self; 3] = [Self::Closed, Self::HalfOpen, Self::Open];
-}
+use crate::{
+    config::upstream::CircuitBreakerConfig,
+    telemetry::label::{BreakerState, Label},
+};
 
 /// Closed → open when the share of failures in the window is reached; open →
 /// half-open after a time; half-open → closed when every trial succeeded, open
@@ -41,10 +24,11 @@ impl BreakerState {
 pub(super) struct Breaker {
     config: CircuitBreakerConfig,
     window: Window,
-    state: AtomicU8,
+    /// The index of the state, for those who take no lock.
+    state: AtomicUsize,
     machine: Mutex<Machine>,
     /// Times each state was entered.
-    entered: [AtomicU64; 3],
+    entered: [AtomicU64; BreakerState::ALL.len()],
 }
 
 #[derive(Debug)]
@@ -80,7 +64,7 @@ impl Breaker {
         Self {
             window: Window::new(config.window.get()),
             config,
-            state: AtomicU8::new(BreakerState::Closed as u8),
+            state: AtomicUsize::new(BreakerState::Closed.index()),
             machine: Mutex::new(Machine { stand: Stand::Closed, episode: 0 }),
             entered: Default::default(),
         }
@@ -91,12 +75,12 @@ impl Breaker {
     }
 
     pub(super) fn state(&self) -> BreakerState {
-        BreakerState::ALL[self.state.load(Relaxed) as usize % 3]
+        BreakerState::ALL[self.state.load(Relaxed)]
     }
 
     /// How often a state was entered since the breaker was made.
     pub(super) fn entered(&self, state: BreakerState) -> u64 {
-        self.entered[state as usize].load(Relaxed)
+        self.entered[state.index()].load(Relaxed)
     }
 
     /// Asks to make an attempt.
@@ -192,8 +176,8 @@ impl Breaker {
             Stand::Open { .. } => BreakerState::Open,
             Stand::HalfOpen { .. } => BreakerState::HalfOpen,
         };
-        self.state.store(state as u8, Relaxed);
-        self.entered[state as usize].fetch_add(1, Relaxed);
+        self.state.store(state.index(), Relaxed);
+        self.entered[state.index()].fetch_add(1, Relaxed);
     }
 
     fn lock(&self) -> MutexGuard<'_, Machine> {

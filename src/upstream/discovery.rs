@@ -3,9 +3,7 @@
 
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-use rustls_pki_types::DnsName;
-
-use crate::config::upstream::BackendConfig;
+use crate::config::{address::HostPort, finding::Problem, upstream::BackendConfig};
 
 /// One entry of `backends:`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,31 +19,29 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    /// Reads an entry; the error says what is wrong with the address.
-    pub(super) fn parse(config: &BackendConfig) -> Result<Self, String> {
+    /// Reads `backends:`; the problems have paths such as `backends[2].address`.
+    pub(super) fn parse_all(backends: &[BackendConfig]) -> (Vec<Self>, Vec<Problem>) {
+        let (mut origins, mut problems) = (Vec::new(), Vec::new());
+        for (index, backend) in backends.iter().enumerate() {
+            match Self::parse(backend) {
+                Ok(origin) => origins.push(origin),
+                Err(problem) => problems.push(problem.within(&backend.path(index))),
+            }
+        }
+        (origins, problems)
+    }
+
+    fn parse(config: &BackendConfig) -> Result<Self, Problem> {
         let written = config.address();
-        let origin = |host: &str, port, address| Self {
+        let HostPort { host, port, address } = HostPort::parse(written)?;
+        Ok(Self {
             written: written.into(),
             host: host.into(),
             port,
-            weight: u32::from(config.weight()),
-            address,
-        };
-        if let Ok(address) = written.parse::<SocketAddr>() {
-            return match address.port() {
-                0 => Err(format!("`{written}` has port 0")),
-                port => Ok(origin(&address.ip().to_string(), port, Some(address))),
-            };
-        }
-        let (host, port) = written
-            .rsplit_once(':')
-            .ok_or_else(|| format!("`{written}` has no port: write `{written}:80`"))?;
-        let port = port.parse().ok().filter(|p| *p != 0).ok_or_else(|| format!("`{port}` is not a port"))?;
-        // All digits and dots would be an address: a misspelt one, not a name.
-        if host.bytes().all(|b| b.is_ascii_digit() || b == b'.') || DnsName::try_from(host).is_err() {
-            return Err(format!("`{host}` is neither an address nor a host name"));
-        }
-        Ok(origin(host, port, None))
+            // 0 is out of bounds and reported, but a ring cannot be made of it.
+            weight: u32::from(config.weight()).max(1),
+            address: address.map(|ip| SocketAddr::new(ip, port)),
+        })
     }
 }
 
@@ -78,8 +74,9 @@ impl Answers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::upstream::WeightedBackend;
 
-    fn parse(text: &str) -> Result<Origin, String> {
+    fn parse(text: &str) -> Result<Origin, Problem> {
         Origin::parse(&BackendConfig::Address(text.into()))
     }
 
@@ -93,20 +90,17 @@ mod tests {
     }
 
     #[test]
-    fn bad_entries_say_why() {
-        for (text, why) in [
-            ("orders", "no port"),
-            ("orders:http", "not a port"),
-            ("orders:0", "not a port"),
-            ("127.0.0.1:0", "port 0"),
-            ("10.0.0.256:80", "neither"),
-            ("a b:80", "neither"),
-            (":80", "neither"),
-            ("::1:80x", "not a port"),
-        ] {
-            let error = parse(text).unwrap_err();
-            assert!(error.contains(why), "{text}: {error}");
-        }
+    fn bad_entries_are_named_by_their_place() {
+        let weighted = WeightedBackend { address: "billing".into(), weight: 2 };
+        let backends = [
+            BackendConfig::Address("orders".into()),
+            BackendConfig::Address("orders:80".into()),
+            BackendConfig::Weighted(weighted),
+        ];
+        let (origins, problems) = Origin::parse_all(&backends);
+        assert_eq!(origins.len(), 1);
+        let paths: Vec<_> = problems.iter().map(|problem| problem.path.as_str()).collect();
+        assert_eq!(paths, ["backends[0]", "backends[2].address"]);
     }
 
     #[test]

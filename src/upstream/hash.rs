@@ -1,7 +1,8 @@
 //! The value that `consistent_hash` hashes, taken from a request.
 
-use std::net::IpAddr;
+use std::{hash::Hasher, net::IpAddr};
 
+use fnv::FnvHasher;
 use http::{HeaderMap, HeaderName, header::COOKIE};
 
 use crate::config::{finding::Problem, upstream::HashOn};
@@ -69,9 +70,9 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Option<&'a [u8]> {
 
 /// FNV-1a, 64 bits.
 pub(super) fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
+    let mut hasher = FnvHasher::default();
+    hasher.write(bytes);
+    hasher.finish()
 }
 
 #[cfg(test)]

@@ -26,7 +26,6 @@ mod attempt;
 mod backend;
 mod balancer;
 mod breaker;
-mod check;
 mod clock;
 mod discovery;
 mod ejection;
@@ -46,7 +45,6 @@ mod window;
 
 pub use attempt::{Attempt, Outcome, Tried, Unavailable};
 pub use backend::{Backend, InFlight};
-pub use breaker::BreakerState;
 pub use hash::HashKey;
 pub use health::{Health, Prober};
 pub use pool::{Upkeep, Upstream};

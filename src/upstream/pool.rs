@@ -17,8 +17,7 @@ use super::{
     attempt::{Attempt, Outcome, Tried, Unavailable},
     backend::{Backend, InFlight},
     balancer::{BackendSet, Balancer, Selection},
-    breaker::{Breaker, BreakerState, Refused, Ticket},
-    check,
+    breaker::{Breaker, Refused, Ticket},
     discovery::{Answers, Origin},
     ejection::Ejection,
     hash::HashKey,
@@ -30,9 +29,12 @@ use super::{
     timeouts::ResolvedTimeouts,
     tls::UpstreamTls,
 };
-use crate::config::{
-    finding::Problem,
-    upstream::{BalanceConfig, TimeoutsConfig, UpstreamConfig},
+use crate::{
+    config::{
+        finding::Problem,
+        upstream::{BalanceConfig, TimeoutsConfig, UpstreamConfig},
+    },
+    telemetry::label::BreakerState,
 };
 
 /// A named group of backends, compiled. Routes pin it by `Arc`.
@@ -56,6 +58,7 @@ pub struct Upstream {
 
 impl Upstream {
     /// Compiles an upstream; all problems at once, with paths relative to it.
+    /// Ranges and contradictions are `config`'s to find, before.
     ///
     /// An upstream equal to the previous one *is* the previous one, with its
     /// connections' keys, health and counts, unless its TLS files changed on
@@ -69,8 +72,7 @@ impl Upstream {
         config: &UpstreamConfig,
         previous: Option<&Arc<Self>>,
     ) -> Result<Arc<Self>, Vec<Problem>> {
-        let (origins, mut problems) = check::origins(config);
-        problems.extend(check::ranges(config));
+        let (origins, mut problems) = Origin::parse_all(&config.backends);
         let mut within = |outer: &str, found: Vec<Problem>| {
             problems.extend(found.into_iter().map(|p| p.within(outer)));
         };

@@ -4,7 +4,8 @@ use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 use serde::Serialize;
 
-use super::{backend::Backend, breaker::BreakerState, health::Health};
+use super::{backend::Backend, health::Health};
+use crate::telemetry::label::BreakerState;
 
 /// An upstream at one moment.
 #[derive(Clone, Debug, PartialEq, Serialize)]

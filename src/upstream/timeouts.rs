@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::config::{finding::Problem, upstream::TimeoutsConfig, values::Period};
+use crate::config::{upstream::TimeoutsConfig, values::Period};
 
 const DEFAULT_CONNECT: Duration = Duration::from_secs(5);
 const DEFAULT_WAIT: Duration = Duration::from_secs(60);
@@ -45,24 +45,6 @@ impl ResolvedTimeouts {
     pub fn wait(&self) -> Duration {
         self.first_byte.max(self.read)
     }
-
-    /// What is wrong with a `timeouts:` section, of an upstream or of a route.
-    pub fn check(config: &TimeoutsConfig) -> Vec<Problem> {
-        [
-            ("connect", config.connect),
-            ("first_byte", config.first_byte),
-            ("read", config.read),
-            ("write", config.write),
-            ("total", config.total),
-        ]
-        .into_iter()
-        .filter(|(_, limit)| limit.is_some_and(|p| p.get().is_zero()))
-        .map(|(key, _)| {
-            Problem::new(key, "a timeout of 0 would fail every request")
-                .hint("leave the key out for the default, or write a long period such as `24h`")
-        })
-        .collect()
-    }
 }
 
 #[cfg(test)]
@@ -95,13 +77,5 @@ mod tests {
         assert_eq!(ResolvedTimeouts::resolve(Some(&first), &nothing).wait(), Duration::from_millis(300));
         let both = TimeoutsConfig { read: Some(Period::secs(5)), ..first };
         assert_eq!(ResolvedTimeouts::resolve(None, &both).wait(), Duration::from_secs(5));
-    }
-
-    #[test]
-    fn zero_is_a_problem() {
-        let config = TimeoutsConfig { total: Some(Period::secs(0)), ..TimeoutsConfig::default() };
-        let problems = ResolvedTimeouts::check(&config);
-        assert_eq!(problems.len(), 1);
-        assert_eq!(problems[0].path, "total");
     }
 }

@@ -118,16 +118,7 @@ fn the_schema_and_the_completions_come_from_the_same_types() {
 #[tokio::test(flavor = "multi_thread")]
 async fn healthcheck_exits_as_the_gateway_feels() {
     let origin = Origin::saying("ok").await;
-    let gateway = Gateway::new()
-        .set("origin", &origin)
-        .traffic(
-            r#"
-            upstreams: { origin: { backends: ["@origin@"] } }
-            routes: [{ name: all, upstream: origin }]
-            "#,
-        )
-        .start()
-        .await;
+    let gateway = Gateway::before(&origin).start().await;
     let admin = gateway.admin_address().to_string();
     let ask = |arguments: Vec<String>| {
         tokio::task::spawn_blocking(move || {

@@ -1,6 +1,6 @@
 //! Which header fields pass, which are added, and who is believed.
 
-use crate::harness::{ALL_TO_ORIGIN, Answer, Gateway, Origin, RawClient};
+use crate::harness::{Answer, Gateway, Origin, RawClient};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fields_of_one_hop_stay_on_it() {
@@ -11,7 +11,7 @@ async fn fields_of_one_hop_stay_on_it() {
             .header("Keep-Alive", "timeout=5")
     })
     .await;
-    let gateway = Gateway::new().set("origin", &origin).traffic(ALL_TO_ORIGIN).start().await;
+    let gateway = Gateway::before(&origin).start().await;
 
     let mut client = RawClient::connect(gateway.address()).await;
     client
@@ -34,11 +34,7 @@ async fn fields_of_one_hop_stay_on_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_believed_by_default() {
     let origin = Origin::saying("ok").await;
-    let gateway = Gateway::new()
-        .set("origin", &origin)
-        .traffic(&format!("{ALL_TO_ORIGIN}\n    forwarding: {{ forwarded: true }}"))
-        .start()
-        .await;
+    let gateway = Gateway::before(&origin).also("forwarding: { forwarded: true }").start().await;
     let answer = gateway
         .client()
         .get("/")
@@ -67,11 +63,7 @@ async fn nobody_is_believed_by_default() {
 #[tokio::test(flavor = "multi_thread")]
 async fn trusted_peers_are_believed_and_extended() {
     let origin = Origin::saying("ok").await;
-    let gateway = Gateway::new()
-        .set("origin", &origin)
-        .traffic(&format!("{ALL_TO_ORIGIN}\n    forwarding: {{ trusted_peers: [127.0.0.0/8] }}"))
-        .start()
-        .await;
+    let gateway = Gateway::before(&origin).also("forwarding: { trusted_peers: [127.0.0.0/8] }").start().await;
     let answer = gateway
         .client()
         .get("/")
@@ -95,13 +87,10 @@ async fn trusted_peers_are_believed_and_extended() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rules_remove_set_and_append_in_both_directions() {
     let origin = Origin::start(|_| Answer::ok("ok").header("X-Inner", "1").header("Vary", "Accept")).await;
-    let gateway = Gateway::new()
-        .set("origin", &origin)
-        .traffic(
+    let gateway = Gateway::before(&origin)
+        .also("headers: { request: { set: { X-Level: all, X-Edge: nilegate } } }")
+        .routes(
             r#"
-            upstreams: { origin: { backends: ["@origin@"] } }
-            headers: { request: { set: { X-Level: all, X-Edge: nilegate } } }
-            routes:
               - name: all
                 upstream: origin
                 headers:
@@ -137,16 +126,9 @@ async fn rules_remove_set_and_append_in_both_directions() {
 #[tokio::test(flavor = "multi_thread")]
 async fn protective_fields_server_and_via_follow_the_configuration() {
     let origin = Origin::start(|_| Answer::ok("ok").header("Server", "inner/1.0")).await;
-    let gateway = Gateway::new()
-        .set("origin", &origin)
-        .traffic(
-            r#"
-            upstreams: { origin: { backends: ["@origin@"] } }
-            forwarding: { via: true, server: nilegate }
-            security_headers: { frame_options: SAMEORIGIN }
-            routes: [{ name: all, upstream: origin }]
-            "#,
-        )
+    let gateway = Gateway::before(&origin)
+        .also("forwarding: { via: true, server: nilegate }")
+        .also("security_headers: { frame_options: SAMEORIGIN }")
         .start()
         .await;
     let answer = gateway.get("/").await;

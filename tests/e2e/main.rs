@@ -19,6 +19,7 @@ mod headers;
 mod hostile_input;
 mod observability;
 mod protocols;
+mod proxy_protocol;
 mod reload;
 mod resilience;
 mod routing;

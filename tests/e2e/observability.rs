@@ -5,14 +5,8 @@ use crate::harness::{Gateway, Origin, ports::Port, wait_until};
 #[tokio::test(flavor = "multi_thread")]
 async fn every_request_is_one_line_without_secrets() {
     let origin = Origin::saying("hello").await;
-    let gateway = Gateway::new()
-        .set("origin", &origin)
-        .traffic(
-            r#"
-            upstreams: { origin: { backends: ["@origin@"] } }
-            routes: [{ name: patients, match: { path: "/patients/{id}" }, upstream: origin }]
-            "#,
-        )
+    let gateway = Gateway::before(&origin)
+        .routes(r#"- { name: patients, match: { path: "/patients/{id}" }, upstream: origin }"#)
         .start()
         .await;
     let answer = gateway
@@ -45,16 +39,8 @@ async fn every_request_is_one_line_without_secrets() {
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_are_counted_by_route_method_and_status() {
     let origin = Origin::saying("hello").await;
-    let gateway = Gateway::new()
-        .set("origin", &origin)
-        .traffic(
-            r#"
-            upstreams: { origin: { backends: ["@origin@"] } }
-            routes: [{ name: a, match: { path: /a }, upstream: origin }]
-            "#,
-        )
-        .start()
-        .await;
+    let gateway =
+        Gateway::before(&origin).routes("- { name: a, match: { path: /a }, upstream: origin }").start().await;
     for _ in 0..3 {
         gateway.get("/a").await;
     }
@@ -76,18 +62,8 @@ async fn requests_are_counted_by_route_method_and_status() {
 #[tokio::test(flavor = "multi_thread")]
 async fn readiness_follows_required_upstreams() {
     let mut origin = Origin::saying("ok").await;
-    let gateway = Gateway::new()
-        .set("origin", &origin)
-        .traffic(
-            r#"
-            upstreams:
-              origin:
-                backends: ["@origin@"]
-                required: true
-                health_check: { interval: 50ms, healthy: 1, unhealthy: 1 }
-            routes: [{ name: all, upstream: origin }]
-            "#,
-        )
+    let gateway = Gateway::before(&origin)
+        .upstream("required: true, health_check: { interval: 50ms, healthy: 1, unhealthy: 1 }")
         .start()
         .await;
     origin.kill().await;

@@ -1,4 +1,4 @@
-//! Everything that is more than a plain exchange of HTTP/1.1: HTTP/2, WebSocket, gRPC, PROXY protocol.
+//! Everything that is more than a plain exchange of HTTP/1.1: HTTP/2, WebSocket, gRPC.
 
 mod echo;
 
@@ -10,20 +10,17 @@ use tonic::Code;
 
 use self::echo::Echo;
 use crate::harness::{
-    ALL_TO_ORIGIN, Answer, Gate, Gateway, Origin, RawClient,
+    Answer, Gate, Gateway, Origin, RawClient,
+    h2_frame::{self, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, SETTINGS, frame},
     h2_origin::{H2Answer, H2Origin},
     wait::in_time,
+    wait_until,
 };
-
-const ALL_TO_HTTP2_ORIGIN: &str = r#"
-    upstreams: { origin: { backends: ["@origin@"], protocol: http2 } }
-    routes: [{ name: all, upstream: origin }]
-"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn http2_by_prior_knowledge_reaches_an_http1_backend() {
     let origin = Origin::start(|_| Answer::status(201).header("X", "y").chunked(["a", "b"])).await;
-    let gateway = Gateway::new().set("origin", &origin).traffic(ALL_TO_ORIGIN).start().await;
+    let gateway = Gateway::before(&origin).start().await;
     let answer = gateway.client().http2().post("/a?b", "body").host("shop.test").send().await;
 
     assert_eq!((answer.status, answer.text(), answer.header("x")), (201, "ab", Some("y")));
@@ -37,7 +34,7 @@ async fn http2_by_prior_knowledge_reaches_an_http1_backend() {
 #[tokio::test(flavor = "multi_thread")]
 async fn http2_to_the_backend_carries_trailers_to_an_http2_client() {
     let origin = H2Origin::start(|_| H2Answer::ok(&["a", "b"]).header("x", "y").trailer("t", "1")).await;
-    let gateway = Gateway::new().set("origin", &origin).traffic(ALL_TO_HTTP2_ORIGIN).start().await;
+    let gateway = Gateway::before(&origin).upstream("protocol: http2").start().await;
 
     let answer = gateway.client().http2().get("/x?y").send().await;
     assert_eq!((answer.text(), answer.header("x")), ("ab", Some("y")));
@@ -55,7 +52,7 @@ async fn streams_of_one_http2_connection_do_not_wait_for_each_other() {
         _ => Answer::ok("quick"),
     })
     .await;
-    let gateway = Gateway::new().set("origin", &origin).traffic(ALL_TO_ORIGIN).start().await;
+    let gateway = Gateway::before(&origin).start().await;
     let stream = TcpStream::connect(gateway.address()).await.unwrap();
     let (client, connection) = h2::client::handshake(stream).await.unwrap();
     tokio::spawn(connection);
@@ -72,6 +69,37 @@ async fn streams_of_one_http2_connection_do_not_wait_for_each_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_number_of_streams_at_once_is_announced_and_kept_to() {
+    let gate = Gate::closed();
+    let hold = gate.clone();
+    let origin = Origin::start(move |_| Answer::ok("held").hold(&hold)).await;
+    let gateway = Gateway::before(&origin).process("limits", "{ http2_streams: 3 }").start().await;
+    // A client that does as it is told sees the limit and waits.
+    let stream = TcpStream::connect(gateway.address()).await.unwrap();
+    let (client, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let client = client.ready().await.unwrap();
+    wait_until("the announcement", async || client.current_max_send_streams() == 3).await;
+
+    // One that does not has the streams beyond refused: RST_STREAM with REFUSED_STREAM.
+    let mut rude = RawClient::connect(gateway.address()).await;
+    rude.send([h2_frame::PREFACE, &frame(SETTINGS, 0, 0, &[])].concat()).await;
+    for stream in [1, 3, 5, 7, 9] {
+        rude.send(frame(HEADERS, END_HEADERS | END_STREAM, stream, h2_frame::GET_ROOT)).await;
+    }
+    let mut received = Vec::new();
+    let mut refused = Vec::new();
+    while refused.len() < 2 {
+        received.extend(rude.at_least(1).await);
+        refused = h2_frame::frames(&received).into_iter().filter(|frame| frame.kind == RST_STREAM).collect();
+    }
+    assert!(refused.iter().all(|frame| frame.payload == [0, 0, 0, 7]), "{refused:?}");
+    origin.wait_begun(3).await;
+    gate.open();
+    assert_eq!(origin.requests().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn http1_answers_keep_their_framing() {
     let origin = Origin::start(|request| match request.target.as_str() {
         "/chunked" => Answer::status(200).chunked(["a", "bc"]),
@@ -81,7 +109,7 @@ async fn http1_answers_keep_their_framing() {
         _ => Answer::ok("whole"),
     })
     .await;
-    let gateway = Gateway::new().set("origin", &origin).traffic(ALL_TO_ORIGIN).start().await;
+    let gateway = Gateway::before(&origin).start().await;
     let client = gateway.client();
     assert_eq!(client.get("/chunked").send().await.text(), "abc");
     assert_eq!(client.get("/until-close").send().await.text(), "to the end");
@@ -94,7 +122,7 @@ async fn http1_answers_keep_their_framing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pipelined_requests_are_answered_in_order() {
     let origin = Origin::start(|request| Answer::ok(&request.target)).await;
-    let gateway = Gateway::new().set("origin", &origin).traffic(ALL_TO_ORIGIN).start().await;
+    let gateway = Gateway::before(&origin).start().await;
     let mut client = RawClient::connect(gateway.address()).await;
     client.send("GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /2 HTTP/1.1\r\nHost: a\r\n\r\n").await;
     for target in ["/1", "/2"] {
@@ -105,7 +133,7 @@ async fn pipelined_requests_are_answered_in_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_expects_100_continue_gets_it_before_it_sends() {
     let origin = Origin::saying("got it").await;
-    let gateway = Gateway::new().set("origin", &origin).traffic(ALL_TO_ORIGIN).start().await;
+    let gateway = Gateway::before(&origin).start().await;
     let mut client = RawClient::connect(gateway.address()).await;
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n").await;
     assert_eq!(client.head().await.unwrap().status, 100);
@@ -120,7 +148,7 @@ async fn bodies_stream_before_they_are_whole() {
     let hold = gate.clone();
     let origin =
         Origin::start(move |_| Answer::status(200).chunked(["first", "second"]).hold_body(&hold)).await;
-    let gateway = Gateway::new().set("origin", &origin).traffic(ALL_TO_ORIGIN).start().await;
+    let gateway = Gateway::before(&origin).start().await;
     let mut client = RawClient::connect(gateway.address()).await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     assert_eq!(client.head().await.unwrap().status, 200);
@@ -144,7 +172,7 @@ async fn websocket_messages_pass_both_ways() {
             }
         }
     });
-    let gateway = Gateway::new().set("origin", origin).traffic(ALL_TO_ORIGIN).start().await;
+    let gateway = Gateway::before(origin).start().await;
 
     let request = format!("ws://{}/chat", gateway.address()).into_client_request().unwrap();
     let stream = TcpStream::connect(gateway.address()).await.unwrap();
@@ -165,7 +193,7 @@ async fn websocket_messages_pass_both_ways() {
 #[tokio::test(flavor = "multi_thread")]
 async fn grpc_calls_pass_with_metadata_and_status() {
     let origin = Echo::serve().await;
-    let gateway = Gateway::new().set("origin", origin).traffic(ALL_TO_HTTP2_ORIGIN).start().await;
+    let gateway = Gateway::before(origin).upstream("protocol: http2").start().await;
     let mut client = echo::Client::connect(gateway.address()).await;
 
     let answer = client.say("hello").await.unwrap();
@@ -179,7 +207,7 @@ async fn grpc_calls_pass_with_metadata_and_status() {
 #[tokio::test(flavor = "multi_thread")]
 async fn grpc_streams_flow_both_ways_at_once_and_end_with_trailers() {
     let origin = Echo::serve().await;
-    let gateway = Gateway::new().set("origin", origin).traffic(ALL_TO_HTTP2_ORIGIN).start().await;
+    let gateway = Gateway::before(origin).upstream("protocol: http2").start().await;
     let mut client = echo::Client::connect(gateway.address()).await;
 
     let (sender, mut answers) = client.chat().await.unwrap();
@@ -198,50 +226,4 @@ async fn grpc_streams_flow_both_ways_at_once_and_end_with_trailers() {
     assert_eq!(in_time("the end", answers.message()).await.unwrap(), None);
     let trailers = answers.trailers().await.unwrap().unwrap_or_default();
     assert!(trailers.get("grpc-message").is_none(), "{trailers:?}");
-}
-
-const PROXIED: &str = r#"[{ address: "@listener@", proxy_protocol: { from: [127.0.0.1/32] } }]"#;
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_proxy_protocol_names_the_client() {
-    let origin = Origin::saying("ok").await;
-    let gateway = Gateway::new()
-        .process("listeners", PROXIED)
-        .set("origin", &origin)
-        .traffic(ALL_TO_ORIGIN)
-        .start()
-        .await;
-    let version2: Vec<u8> = [
-        &b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c"[..],
-        &[203, 0, 113, 8],
-        &[127, 0, 0, 1],
-        &56_324_u16.to_be_bytes(),
-        &443_u16.to_be_bytes(),
-    ]
-    .concat();
-    for (header, client_address) in [
-        (b"PROXY TCP4 203.0.113.7 127.0.0.1 56324 443\r\n".to_vec(), "203.0.113.7"),
-        (version2, "203.0.113.8"),
-    ] {
-        let mut client = RawClient::connect(gateway.address()).await;
-        client.send([header, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec()].concat()).await;
-        assert_eq!(client.response().await.unwrap().status, 200);
-        assert_eq!(origin.requests().last().unwrap().header("x-forwarded-for"), Some(client_address));
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_connection_without_the_demanded_proxy_header_is_refused() {
-    let origin = Origin::saying("ok").await;
-    let gateway = Gateway::new()
-        .process("listeners", PROXIED)
-        .set("origin", &origin)
-        .traffic(ALL_TO_ORIGIN)
-        .start()
-        .await;
-    let mut client = RawClient::connect(gateway.address()).await;
-    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
-    assert!(client.is_closed().await);
-    gateway.wait_metric("proxy_connections_rejected_total", &[("reason", "proxy_protocol")], 1.0).await;
-    assert!(origin.requests().is_empty());
 }

@@ -87,14 +87,8 @@ async fn a_request_under_way_keeps_the_configuration_it_began_with() {
     let gate = Gate::closed();
     let hold = gate.clone();
     let origin = Origin::start(move |_| Answer::ok("from the old origin").hold(&hold)).await;
-    let mut gateway = Gateway::new()
-        .set("origin", &origin)
-        .traffic(
-            r#"
-            upstreams: { origin: { backends: ["@origin@"] } }
-            routes: [{ name: all, upstream: origin, headers: { response: { set: { X-Config: old } } } }]
-            "#,
-        )
+    let mut gateway = Gateway::before(&origin)
+        .routes("- { name: all, upstream: origin, headers: { response: { set: { X-Config: old } } } }")
         .start()
         .await;
     let mut client = RawClient::connect(gateway.address()).await;

@@ -7,18 +7,15 @@ use crate::harness::{Answer, Gateway, Origin};
 #[tokio::test(flavor = "multi_thread")]
 async fn the_most_precise_route_wins_whatever_the_order() {
     let origin = Origin::saying("ok").await;
-    let gateway = Gateway::new()
-        .set("origin", &origin)
-        .traffic(
+    let gateway = Gateway::before(&origin)
+        .routes(
             r#"
-            upstreams: { origin: { backends: ["@origin@"] } }
-            routes:
-              - { name: rest, match: { path: "/**" }, upstream: origin, headers: { response: { set: { X-Route: rest } } } }
-              - { name: below, match: { path: "/api/**" }, upstream: origin, headers: { response: { set: { X-Route: below } } } }
-              - { name: capture, match: { path: "/api/{id}" }, upstream: origin, headers: { response: { set: { X-Route: capture } } } }
-              - { name: exact, match: { path: "/api/me" }, upstream: origin, headers: { response: { set: { X-Route: exact } } } }
-              - { name: host, match: { host: "a.example", path: "/**" }, upstream: origin, headers: { response: { set: { X-Route: host } } } }
-              - { name: wildcard, match: { host: "*.example", path: "/**" }, upstream: origin, headers: { response: { set: { X-Route: wildcard } } } }
+            - { name: rest, match: { path: "/**" }, upstream: origin, headers: { response: { set: { X-Route: rest } } } }
+            - { name: below, match: { path: "/api/**" }, upstream: origin, headers: { response: { set: { X-Route: below } } } }
+            - { name: capture, match: { path: "/api/{id}" }, upstream: origin, headers: { response: { set: { X-Route: capture } } } }
+            - { name: exact, match: { path: "/api/me" }, upstream: origin, headers: { response: { set: { X-Route: exact } } } }
+            - { name: host, match: { host: "a.example", path: "/**" }, upstream: origin, headers: { response: { set: { X-Route: host } } } }
+            - { name: wildcard, match: { host: "*.example", path: "/**" }, upstream: origin, headers: { response: { set: { X-Route: wildcard } } } }
             "#,
         )
         .start()
@@ -43,16 +40,13 @@ async fn the_most_precise_route_wins_whatever_the_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn method_header_and_query_choose_among_routes_of_one_path() {
     let origin = Origin::saying("ok").await;
-    let gateway = Gateway::new()
-        .set("origin", &origin)
-        .traffic(
+    let gateway = Gateway::before(&origin)
+        .routes(
             r#"
-            upstreams: { origin: { backends: ["@origin@"] } }
-            routes:
-              - { name: all, match: { path: "/x" }, respond: { body: all } }
-              - { name: write, match: { path: "/x", method: [POST, PUT] }, respond: { body: write } }
-              - { name: beta, match: { path: "/x", headers: { X-Beta: { present: true } } }, respond: { body: beta } }
-              - { name: v2, match: { path: "/x", query: { v: "2" } }, respond: { body: v2 } }
+            - { name: all, match: { path: "/x" }, respond: { body: all } }
+            - { name: write, match: { path: "/x", method: [POST, PUT] }, respond: { body: write } }
+            - { name: beta, match: { path: "/x", headers: { X-Beta: { present: true } } }, respond: { body: beta } }
+            - { name: v2, match: { path: "/x", query: { v: "2" } }, respond: { body: v2 } }
             "#,
         )
         .start()
@@ -70,16 +64,13 @@ async fn method_header_and_query_choose_among_routes_of_one_path() {
 #[tokio::test(flavor = "multi_thread")]
 async fn targets_are_rewritten_and_keep_their_query() {
     let origin = Origin::saying("ok").await;
-    let gateway = Gateway::new()
-        .set("origin", &origin)
-        .traffic(
+    let gateway = Gateway::before(&origin)
+        .routes(
             r#"
-            upstreams: { origin: { backends: ["@origin@"] } }
-            routes:
-              - { name: strip, match: { path: "/strip/**" }, upstream: origin, rewrite: { strip_prefix: /strip } }
-              - { name: swap, match: { path: "/old/**" }, upstream: origin, rewrite: { strip_prefix: /old, add_prefix: /new } }
-              - { name: whole, match: { path: "/p/{id}/x" }, upstream: origin, rewrite: { path: "/x/{id}" } }
-              - { name: as-it-is, match: { path: "/**" }, upstream: origin }
+            - { name: strip, match: { path: "/strip/**" }, upstream: origin, rewrite: { strip_prefix: /strip } }
+            - { name: swap, match: { path: "/old/**" }, upstream: origin, rewrite: { strip_prefix: /old, add_prefix: /new } }
+            - { name: whole, match: { path: "/p/{id}/x" }, upstream: origin, rewrite: { path: "/x/{id}" } }
+            - { name: as-it-is, match: { path: "/**" }, upstream: origin }
             "#,
         )
         .start()
@@ -171,4 +162,54 @@ async fn a_split_spreads_by_weight_and_sends_nothing_to_weight_0() {
     assert_eq!((stable + canary, off), (400, 0));
     // Expected 100; the chance of being farther off than this is below one in a million.
     assert!((55..=150).contains(&canary), "{canary} of 400 went to the canary");
+}
+
+const ADMIN_AND_REST: &str = r#"
+      - { name: admin, match: { path: "/admin/**" }, respond: { status: 403 } }
+      - { name: project, match: { path: "/projects/{id}" }, upstream: origin, rewrite: { path: "/p/{id}" } }
+      - { name: rest, upstream: origin }
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_servers_read_differently_is_refused() {
+    let origin = Origin::saying("ok").await;
+    let gateway = Gateway::before(&origin).routes(ADMIN_AND_REST).start().await;
+    for path in
+        ["//admin/x", "/a//admin", "/a/../admin/x", "/a/%2e%2e/admin/x", "/projects/a%2Fb", "/projects/a%5cb"]
+    {
+        let answer = gateway.get(path).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (400, &"suspicious_path".into()), "{path}");
+    }
+    assert!(origin.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_is_normalised_for_routing_and_the_backend_alike() {
+    let origin = Origin::saying("ok").await;
+    let gateway = Gateway::before(&origin)
+        .routes(ADMIN_AND_REST)
+        .also("paths: { merge_slashes: true, normalize: true, escaped_slashes: keep }")
+        .start()
+        .await;
+    for path in ["//admin/x", "/admin//x", "/a/../admin/x", "/a//../admin/", "/a/%2e%2E//admin/x"] {
+        assert_eq!(gateway.get(path).await.status, 403, "{path}");
+        assert_eq!(gateway.client().http2().get(path).send().await.status, 403, "{path} over HTTP/2");
+    }
+    let cases = [
+        ("//a///b?q=//", "/a/b?q=//"),
+        ("/a/./b/../c", "/a/c"),
+        ("/admin/..", "/"),
+        ("/projects/group%2Fname?q", "/p/group%2Fname?q"),
+        ("/x//projects%2Fy", "/x/projects%2Fy"),
+    ];
+    for (sent, _) in cases {
+        assert_eq!(gateway.get(sent).await.status, 200, "{sent}");
+    }
+    assert_eq!(origin.targets(), cases.map(|(_, received)| received));
+
+    for path in ["/..", "/a/../../admin/x", "/%2e%2e/admin", "/a/..%2Fadmin", "/a/..;x/admin", "/a%00"] {
+        let answer = gateway.get(path).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (400, &"suspicious_path".into()), "{path}");
+    }
+    assert_eq!(origin.requests().len(), cases.len());
 }

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
-use crate::harness::{ALL_TO_ORIGIN, Answer, Gate, Gateway, Load, Origin, RawClient, wait_until};
+use crate::harness::{Answer, Gate, Gateway, Load, Origin, RawClient, wait_until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_lets_requests_under_way_finish_and_takes_no_new_ones() {
     let gate = Gate::closed();
     let hold = gate.clone();
     let origin = Origin::start(move |_| Answer::ok("finished").hold(&hold)).await;
-    let mut gateway = Gateway::new().set("origin", &origin).traffic(ALL_TO_ORIGIN).start().await;
+    let mut gateway = Gateway::before(&origin).start().await;
     let mut client = RawClient::connect(gateway.address()).await;
     client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
     origin.wait_begun(1).await;
@@ -48,10 +48,8 @@ async fn the_drain_ends_when_its_time_is_up() {
     let never = Gate::closed();
     let hold = never.clone();
     let origin = Origin::start(move |_| Answer::ok("never").hold(&hold)).await;
-    let mut gateway = Gateway::new()
+    let mut gateway = Gateway::before(&origin)
         .process("shutdown", r#"{ upgrade_socket: "@dir@/upgrade.sock", drain_timeout: 1s }"#)
-        .set("origin", &origin)
-        .traffic(ALL_TO_ORIGIN)
         .start()
         .await;
     let mut client = RawClient::connect(gateway.address()).await;
@@ -85,7 +83,7 @@ async fn idle_connections_do_not_hold_the_end_up() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upgrade_under_load_costs_no_request() {
     let origin = Origin::saying("ok").await;
-    let mut gateway = Gateway::new().set("origin", &origin).traffic(ALL_TO_ORIGIN).start().await;
+    let mut gateway = Gateway::before(&origin).start().await;
     let old = gateway.pid();
     let load = Load::start(gateway.address(), "/", 8);
     load.wait_for_more(200).await;

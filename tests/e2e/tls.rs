@@ -125,14 +125,8 @@ async fn over_tls_the_backend_is_told_and_the_client_protected() {
     let authority = Authority::new();
     let origin = Origin::start(|_| Answer::ok("ok")).await;
     let gateway = with_leaves(&authority, "")
-        .set("origin", &origin)
-        .traffic(
-            r#"
-            upstreams: { origin: { backends: ["@origin@"] } }
-            security_headers: { hsts: 1h, hsts_subdomains: true }
-            routes: [{ name: all, upstream: origin }]
-            "#,
-        )
+        .backend(&origin)
+        .also("security_headers: { hsts: 1h, hsts_subdomains: true }")
         .start()
         .await;
     let answer = gateway.client().tls(authority.client(None, &[]), "a.test").get("/").send().await;

@@ -28,16 +28,8 @@ async fn round_robin_takes_backends_in_turn_by_weight() {
 #[tokio::test(flavor = "multi_thread")]
 async fn consistent_hash_sends_the_same_value_to_the_same_backend() {
     let (a, b) = (Origin::saying("a").await, Origin::saying("b").await);
-    let gateway = Gateway::new()
-        .set("a", &a)
-        .set("b", &b)
-        .traffic(
-            r#"
-            upstreams:
-              pair: { backends: ["@a@", "@b@"], balance: { consistent_hash: { header: X-User } } }
-            routes: [{ name: all, upstream: pair }]
-            "#,
-        )
+    let gateway = Gateway::before_pair(&a, &b)
+        .upstream("balance: { consistent_hash: { header: X-User } }")
         .start()
         .await;
     for user in 0..20 {
@@ -52,16 +44,7 @@ async fn consistent_hash_sends_the_same_value_to_the_same_backend() {
 #[tokio::test(flavor = "multi_thread")]
 async fn backends_may_be_named() {
     let origin = Origin::saying("ok").await;
-    let gateway = Gateway::new()
-        .set("port", origin.address().port())
-        .traffic(
-            r#"
-            upstreams: { named: { backends: ["localhost:@port@"] } }
-            routes: [{ name: all, upstream: named }]
-            "#,
-        )
-        .start()
-        .await;
+    let gateway = Gateway::before(format!("localhost:{}", origin.address().port())).start().await;
     assert_eq!(gateway.get("/").await.text(), "ok");
 }
 
@@ -103,17 +86,7 @@ async fn no_connection_and_no_answer_have_their_own_codes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn backend_connections_are_kept_and_reused() {
     let origin = Origin::saying("ok").await;
-    let gateway = Gateway::new()
-        .set("origin", &origin)
-        .process("threads", "1")
-        .traffic(
-            r#"
-            upstreams: { origin: { backends: ["@origin@"] } }
-            routes: [{ name: all, upstream: origin }]
-            "#,
-        )
-        .start()
-        .await;
+    let gateway = Gateway::before(&origin).process("threads", "1").start().await;
     let mut client = RawClient::connect(gateway.address()).await;
     for _ in 0..10 {
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;

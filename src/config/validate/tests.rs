@@ -166,9 +166,18 @@ fn probes_and_periods_make_sense() {
         &[
             ".health_check.path: `live` does not start with `/`",
             ".health_check.interval: must be longer than zero",
-            ".timeouts.read: must be longer than zero",
+            ".timeouts.read: a timeout of 0 would fail every request",
         ],
     );
+    upstream(
+        "backends: [x:1], circuit_breaker: { failure_ratio: 0 }, ejection: { period: 0s }, keepalive: { http2_ping: 0s }",
+        &[
+            ".circuit_breaker.failure_ratio: must be more than 0",
+            ".ejection.period: must be longer than zero",
+            ".keepalive.http2_ping: must be longer than zero",
+        ],
+    );
+    upstream("backends: [x:1], ejection: { consecutive_failures: 0, period: 0s }", &[]);
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! One entry of `traffic.upstreams:`.
 
-use std::net::Ipv6Addr;
-
 use super::{fields, not_zero};
 use crate::config::{
+    address::HostPort,
     finding::Problem,
     upstream::{BackendConfig, BalanceConfig, HashOn, TimeoutsConfig, UpstreamConfig, UpstreamProtocol},
 };
@@ -46,6 +45,18 @@ pub(super) fn check(here: &str, upstream: &UpstreamConfig, problems: &mut Vec<Pr
     if let Some(breaker) = &upstream.circuit_breaker {
         not_zero(format!("{here}.circuit_breaker.window"), breaker.window, problems);
         not_zero(format!("{here}.circuit_breaker.open_for"), breaker.open_for, problems);
+        if breaker.failure_ratio == 0.0 {
+            problems.push(
+                Problem::new(format!("{here}.circuit_breaker.failure_ratio"), "must be more than 0")
+                    .hint("`0.01` opens it once one attempt in a hundred fails"),
+            );
+        }
+    }
+    if upstream.ejection.consecutive_failures > 0 {
+        not_zero(format!("{here}.ejection.period"), upstream.ejection.period, problems);
+    }
+    if let Some(period) = upstream.keepalive.http2_ping {
+        not_zero(format!("{here}.keepalive.http2_ping"), period, problems);
     }
     not_zero(format!("{here}.dns.refresh"), upstream.dns.refresh, problems);
     not_zero(format!("{here}.dns.timeout"), upstream.dns.timeout, problems);
@@ -60,78 +71,26 @@ pub(super) fn timeouts(here: &str, timeouts: &TimeoutsConfig, problems: &mut Vec
         ("write", timeouts.write),
         ("total", timeouts.total),
     ] {
-        if let Some(period) = period {
-            not_zero(format!("{here}.{key}"), period, problems);
+        if period.is_some_and(|period| period.get().is_zero()) {
+            problems.push(
+                Problem::new(format!("{here}.{key}"), "a timeout of 0 would fail every request")
+                    .hint("leave the key out for the default, or write a long period such as `24h`"),
+            );
         }
     }
 }
 
 fn backends(here: &str, backends: &[BackendConfig], problems: &mut Vec<Problem>) {
     for (index, backend) in backends.iter().enumerate() {
-        let path = match backend {
-            BackendConfig::Address(_) => format!("{here}.backends[{index}]"),
-            BackendConfig::Weighted(_) => format!("{here}.backends[{index}].address"),
-        };
+        let path = format!("{here}.{}", backend.path(index));
         let address = backend.address();
-        if let Err(problem) = host_and_port(&path, address) {
-            problems.push(problem);
+        if let Err(problem) = HostPort::parse(address) {
+            problems.push(problem.within(&path));
         } else if backends[..index].iter().any(|first| first.address() == address) {
             problems.push(
                 Problem::new(path, format!("duplicate backend `{address}`"))
                     .hint("to send it more requests, give it a `weight`"),
             );
-        }
-    }
-}
-
-/// Accepts `host:port`, `192.0.2.1:80` and `[2001:db8::1]:80`.
-fn host_and_port(path: &str, address: &str) -> Result<(), Problem> {
-    let bad = |reason: &str| Problem::new(path, format!("`{address}` is not `host:port`: {reason}"));
-    if let Some((scheme, rest)) = address.split_once("://") {
-        let rest = rest.trim_end_matches('/');
-        let tls = if scheme == "https" { ", and add `tls: {}` to the upstream" } else { "" };
-        return Err(bad("it starts with a scheme").hint(format!("write `{rest}`{tls}")));
-    }
-    if address.parse::<Ipv6Addr>().is_ok() {
-        return Err(bad("an IPv6 address needs brackets").hint(format!("write `[{address}]:80`")));
-    }
-    let Some((host, port)) = address.rsplit_once(':') else {
-        return Err(bad("the port is missing").hint(format!("write `{address}:80`")));
-    };
-    if port.parse::<u16>().map_or(true, |port| port == 0) {
-        return Err(bad("the port is a number from 1 to 65535"));
-    }
-    let valid = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        Some(literal) => literal.parse::<Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && host.bytes().all(is_host_byte),
-    };
-    if valid { Ok(()) } else { Err(bad("the host is not a name or an address")) }
-}
-
-fn is_host_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_name_a_host_and_a_port() {
-        for good in ["127.0.0.1:80", "orders.svc.local:8080", "[::1]:80", "my_host:1"] {
-            assert_eq!(host_and_port("", good), Ok(()), "{good}");
-        }
-        for (bad, hint) in [
-            ("localhost", Some("write `localhost:80`")),
-            ("::1", Some("write `[::1]:80`")),
-            ("https://a.b:1/", Some("write `a.b:1`, and add `tls: {}` to the upstream")),
-            ("a:0", None),
-            ("a:70000", None),
-            (":80", None),
-            ("a b:80", None),
-            ("[x]:80", None),
-        ] {
-            assert_eq!(host_and_port("", bad).unwrap_err().hint.as_deref(), hint, "{bad}");
         }
     }
 }

@@ -51,6 +51,8 @@ impl<'a> Line<'a> {
         Self { out, clock, form }
     }
 
+    /// Inlined, as are its callers: the length of a key is known then, and its copy is a move or two.
+    #[inline(always)]
     fn key(&mut self, key: Key, bare: bool) {
         match (self.form, self.out.is_empty()) {
             (Form::Json, false) => self.out.extend_from_slice(key.json),
@@ -83,18 +85,21 @@ impl<'a> Line<'a> {
     }
 
     /// Text of which at most `max` bytes are written.
+    #[inline(always)]
     pub fn text(&mut self, key: Key, bytes: &[u8], max: usize) {
         self.key(key, false);
         self.value(bytes, max);
     }
 
     /// Text that human readers know without its key.
+    #[inline(always)]
     pub fn bare_text(&mut self, key: Key, bytes: &[u8], max: usize) {
         self.key(key, true);
         self.value(bytes, max);
     }
 
     /// Text, or nothing at all.
+    #[inline(always)]
     pub fn option(&mut self, key: Key, text: Option<&str>, max: usize) {
         if let Some(text) = text {
             self.text(key, text.as_bytes(), max);
@@ -102,6 +107,7 @@ impl<'a> Line<'a> {
     }
 
     /// A word of our own, which needs no escaping.
+    #[inline(always)]
     pub fn word(&mut self, key: Key, word: &'static str) {
         self.key(key, false);
         self.quote();
@@ -110,18 +116,21 @@ impl<'a> Line<'a> {
     }
 
     /// A number.
+    #[inline(always)]
     pub fn number(&mut self, key: Key, number: u64) {
         self.key(key, false);
         self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
 
     /// A number that human readers know without its key.
+    #[inline(always)]
     pub fn bare_number(&mut self, key: Key, number: u64) {
         self.key(key, true);
         self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
 
     /// Yes or no.
+    #[inline(always)]
     pub fn boolean(&mut self, key: Key, value: bool) {
         self.key(key, false);
         self.out.extend_from_slice(if value { b"true" } else { b"false" });

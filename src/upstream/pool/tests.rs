@@ -31,46 +31,52 @@ fn addresses(upstream: &Upstream) -> Vec<String> {
     upstream.backends().iter().map(|b| format!("{} x{}", b.address(), b.weight())).collect()
 }
 
-#[test]
-fn all_problems_come_at_once() {
-    let mut config = config(&["10.0.0.1:80", "10.0.0.1:80", "nonsense"]);
-    config
-        .backends
-        .push(BackendConfig::Weighted(WeightedBackend { address: "10.0.0.2:80".into(), weight: 0 }));
-    config.balance = BalanceConfig::ConsistentHash(HashOn::Header("a b".into()));
-    config.protocol = UpstreamProtocol::Auto;
-    config.timeouts.connect = Some(Period::secs(0));
-    config.retry = RetryConfig { attempts: 11, budget: 1.5, ..RetryConfig::default() };
-    config.ejection.max_share = -0.1;
-    config.circuit_breaker =
-        Some(CircuitBreakerConfig { failure_ratio: 0.0, ..CircuitBreakerConfig::default() });
-    config.health_check = Some(HealthCheckConfig {
-        path: Some("live".into()),
+fn probed_every(seconds: u64) -> HealthCheckConfig {
+    HealthCheckConfig {
+        path: None,
         host: None,
-        interval: Period::secs(0),
+        interval: Period::secs(seconds),
         timeout: Period::secs(1),
         healthy: 1,
         unhealthy: 1,
-    });
+    }
+}
+
+#[test]
+fn all_problems_come_at_once() {
+    let mut config = config(&["10.0.0.1:80", "nonsense"]);
+    config.balance = BalanceConfig::ConsistentHash(HashOn::Header("a b".into()));
+    config.health_check = Some(HealthCheckConfig { path: Some("live".into()), ..probed_every(1) });
     let problems = Upstream::build("origin", &config, None).unwrap_err();
     let paths: Vec<_> = problems.iter().map(|p| p.path.as_str()).collect();
-    assert_eq!(
-        paths,
-        [
-            "backends[1]",
-            "backends[2]",
-            "backends[3].weight",
-            "timeouts.connect",
-            "retry.attempts",
-            "retry.budget",
-            "ejection.max_share",
-            "health_check.interval",
-            "circuit_breaker.failure_ratio",
-            "protocol",
-            "health_check.path",
-            "balance.consistent_hash.header",
-        ]
-    );
+    assert_eq!(paths, ["backends[1]", "health_check.path", "balance.consistent_hash.header"]);
+}
+
+/// The loader compiles a broken configuration too, to find everything at once.
+#[test]
+fn values_out_of_range_do_no_harm() {
+    let mut config = config(&["10.0.0.1:80", "10.0.0.1:80"]);
+    config
+        .backends
+        .push(BackendConfig::Weighted(WeightedBackend { address: "10.0.0.2:80".into(), weight: 0 }));
+    config.protocol = UpstreamProtocol::Auto;
+    config.retry = RetryConfig { attempts: 0, budget: -1.5, ..RetryConfig::default() };
+    config.ejection.max_share = -0.1;
+    let zero = Period::secs(0);
+    config.circuit_breaker =
+        Some(CircuitBreakerConfig { failure_ratio: 0.0, window: zero, ..CircuitBreakerConfig::default() });
+    config.health_check = Some(probed_every(0));
+    for balance in [
+        BalanceConfig::RoundRobin,
+        BalanceConfig::Random,
+        BalanceConfig::LeastRequests,
+        BalanceConfig::PeakEwma,
+        BalanceConfig::ConsistentHash(HashOn::ClientAddress),
+    ] {
+        config.balance = balance;
+        build(&config, None);
+        build(&UpstreamConfig { backends: Vec::new(), ..config.clone() }, None);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 use tokio_rustls::{
@@ -24,6 +24,7 @@ pub struct Client {
     address: SocketAddr,
     http2: bool,
     tls: Option<(Arc<ClientConfig>, String)>,
+    ahead: Vec<u8>,
 }
 
 /// A whole answer.
@@ -61,7 +62,7 @@ impl Response {
 impl Client {
     /// HTTP/1.1 in plain text.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, http2: false, tls: None }
+        Self { address, http2: false, tls: None, ahead: Vec::new() }
     }
 
     /// The same with HTTP/2.
@@ -75,6 +76,13 @@ impl Client {
     #[must_use]
     pub fn tls(mut self, config: Arc<ClientConfig>, name: &str) -> Self {
         self.tls = Some((config, name.to_owned()));
+        self
+    }
+
+    /// Sends these bytes ahead of everything else on a connection, as a load balancer does.
+    #[must_use]
+    pub fn ahead(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.ahead = bytes.into();
         self
     }
 
@@ -100,10 +108,17 @@ impl Client {
         RequestBuilder { client: self, method, path, host, headers: HeaderMap::new(), body: Bytes::new() }
     }
 
+    async fn connect(&self) -> std::io::Result<TcpStream> {
+        let mut stream = TcpStream::connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        stream.write_all(&self.ahead).await?;
+        Ok(stream)
+    }
+
     /// Only the handshake: the TLS stream, or why there is none.
     pub async fn handshake(&self) -> std::io::Result<TlsStream<TcpStream>> {
         let (config, name) = self.tls.clone().expect("a client with TLS");
-        let stream = TcpStream::connect(self.address).await?;
+        let stream = self.connect().await?;
         let name = ServerName::try_from(name).map_err(std::io::Error::other)?;
         in_time("the handshake", TlsConnector::from(config).connect(name, stream)).await
     }
@@ -149,8 +164,7 @@ impl RequestBuilder<'_> {
                 let stream = self.client.handshake().await?;
                 self.exchange(stream).await
             } else {
-                let stream = TcpStream::connect(self.client.address).await?;
-                stream.set_nodelay(true)?;
+                let stream = self.client.connect().await?;
                 self.exchange(stream).await
             }
         })

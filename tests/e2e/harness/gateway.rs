@@ -1,6 +1,7 @@
 //! The real binary with a configuration of the story's own.
 
 mod builder;
+mod one_upstream;
 
 use std::{
     fmt::Display,
@@ -35,13 +36,18 @@ impl Gateway {
     pub fn new() -> Builder {
         Builder::new()
     }
-}
 
-/// The traffic of stories that are not about routing; `origin` is to be set.
-pub const ALL_TO_ORIGIN: &str = r#"
-    upstreams: { origin: { backends: ["@origin@"] } }
-    routes: [{ name: all, upstream: origin }]
-"#;
+    /// A gateway in the making that sends everything to this origin: its upstream is called
+    /// `origin`, its route `all`.
+    pub fn before(origin: impl Display) -> Builder {
+        Builder::new().backend(origin)
+    }
+
+    /// The same with two origins.
+    pub fn before_pair(first: impl Display, second: impl Display) -> Builder {
+        Self::before(first).backend(second)
+    }
+}
 
 /// Requests.
 impl Gateway {

@@ -26,7 +26,10 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 
-use super::ports::Port;
+use super::{
+    h2_frame::{ACK, DATA, END_HEADERS, END_STREAM, FRAME_HEAD, HEADERS, PREFACE, SETTINGS, frame},
+    ports::Port,
+};
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
@@ -189,14 +192,6 @@ pub struct BrokenH2Origin {
     accepting: JoinHandle<()>,
 }
 
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const FRAME_HEAD: usize = 9;
-const HEADERS: u8 = 1;
-const DATA: u8 = 0;
-const SETTINGS: u8 = 4;
-const END_STREAM: u8 = 1;
-const ACK: u8 = 1;
-
 impl BrokenH2Origin {
     /// Starts, plain text by prior knowledge.
     pub async fn start() -> Self {
@@ -248,19 +243,12 @@ async fn break_http2(mut stream: TcpStream, requests: &AtomicUsize) -> io::Resul
             SETTINGS if flags & ACK == 0 => stream.write_all(&frame(SETTINGS, ACK, 0, &[])).await?,
             HEADERS | DATA if flags & END_STREAM != 0 => {
                 requests.fetch_add(1, Ordering::SeqCst);
-                // END_HEADERS and END_STREAM; one literal field `bad: x` (RFC 7541 section 6.2.2), no `:status`.
+                // One literal field `bad: x` (RFC 7541 section 6.2.2), no `:status`.
                 let fields = b"\x00\x03bad\x01x";
-                stream.write_all(&frame(HEADERS, 0x5, u32::from_be_bytes(id), fields)).await?;
+                let flags = END_HEADERS | END_STREAM;
+                stream.write_all(&frame(HEADERS, flags, u32::from_be_bytes(id), fields)).await?;
             }
             _ => {}
         }
     }
-}
-
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = (payload.len() as u32).to_be_bytes()[1..].to_vec();
-    bytes.extend([kind, flags]);
-    bytes.extend(stream.to_be_bytes());
-    bytes.extend(payload);
-    bytes
 }

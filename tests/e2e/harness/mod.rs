@@ -3,6 +3,7 @@
 pub mod client;
 pub mod gate;
 pub mod gateway;
+pub mod h2_frame;
 pub mod h2_origin;
 pub mod load;
 pub mod metrics;
@@ -15,7 +16,7 @@ pub mod wait;
 
 pub use client::{Client, Response};
 pub use gate::Gate;
-pub use gateway::{ALL_TO_ORIGIN, Gateway};
+pub use gateway::Gateway;
 pub use load::Load;
 pub use origin::Origin;
 pub use raw::RawClient;

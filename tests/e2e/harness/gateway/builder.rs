@@ -10,7 +10,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::Gateway;
+use super::{Gateway, one_upstream::OneUpstream};
 use crate::harness::ports::Port;
 
 /// A gateway in the making.
@@ -21,6 +21,7 @@ use crate::harness::ports::Port;
 pub struct Builder {
     pub(super) process: BTreeMap<String, String>,
     pub(super) traffic: String,
+    one: OneUpstream,
     pub(super) values: BTreeMap<String, String>,
     directory: TempDir,
 }
@@ -39,6 +40,7 @@ impl Builder {
         Self {
             process: process.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
             traffic: "{}".to_owned(),
+            one: OneUpstream::default(),
             values: BTreeMap::new(),
             directory: tempfile::Builder::new().prefix("nilegate-e2e-").tempdir().unwrap(),
         }
@@ -53,6 +55,32 @@ impl Builder {
     /// Sets the traffic section.
     pub fn traffic(mut self, yaml: &str) -> Self {
         yaml.clone_into(&mut self.traffic);
+        self
+    }
+
+    /// Adds a backend to the upstream `origin`.
+    pub fn backend(self, address: impl Display) -> Self {
+        self.one(|one| one.backend(address))
+    }
+
+    /// Adds keys to the upstream `origin`, such as `protocol: http2`.
+    pub fn upstream(self, yaml: &str) -> Self {
+        self.one(|one| one.key(yaml))
+    }
+
+    /// Sets the routes, one below the other, instead of the one that takes everything.
+    pub fn routes(self, yaml: &str) -> Self {
+        self.one(|one| one.routes(yaml))
+    }
+
+    /// Adds a key of the traffic section beside upstreams and routes.
+    pub fn also(self, yaml: &str) -> Self {
+        self.one(|one| one.also(yaml))
+    }
+
+    fn one(mut self, change: impl FnOnce(&mut OneUpstream)) -> Self {
+        change(&mut self.one);
+        self.traffic = self.one.yaml();
         self
     }
 
