@@ -1,0 +1,258 @@
+//! The cache of the process: both tiers, what is on its way into them, and what has been
+//! declared void.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+};
+
+use parking_lot::Mutex;
+
+use super::{
+    entry::{Stamp, StoredEntry},
+    fill::{Admission, Fill},
+    invalidation::{InvalidationLog, Judgement},
+    key::{EntryKey, KeyMaker},
+    memory::MemoryTier,
+    redis::{LeaseGuard, Leased, RedisTier},
+};
+use crate::telemetry::{
+    cache::{Tier, WriteResult},
+    metrics::{CacheFamilies, TierMetrics},
+};
+
+/// Both tiers and what belongs to them. One a process.
+pub struct CacheStore {
+    keys: KeyMaker,
+    memory: MemoryTier,
+    redis: Option<RedisTier>,
+    invalidations: InvalidationLog,
+    fills: Mutex<HashMap<EntryKey, Arc<Fill>>>,
+    /// Spares the lock while nothing is being filled.
+    filling: AtomicUsize,
+    next_fill: AtomicU64,
+    /// Leaves to fetch for all nodes that this node holds.
+    leases: Mutex<HashMap<EntryKey, LeaseGuard>>,
+    metrics: Arc<CacheFamilies>,
+    memory_metrics: Arc<TierMetrics>,
+}
+
+/// What there is for a key.
+#[derive(Clone)]
+pub enum Found {
+    /// A stored response.
+    Stored {
+        /// The response.
+        entry: Arc<StoredEntry>,
+        /// Where it was found.
+        tier: Tier,
+        /// Since when a purge has made it stale.
+        stale_since: Option<Stamp>,
+    },
+    /// A response that is still arriving.
+    Filling(Arc<Fill>),
+}
+
+impl CacheStore {
+    /// An empty cache.
+    pub fn new(
+        keys: KeyMaker,
+        memory: MemoryTier,
+        redis: Option<RedisTier>,
+        invalidations: InvalidationLog,
+        metrics: Arc<CacheFamilies>,
+    ) -> Self {
+        Self {
+            keys,
+            memory,
+            redis,
+            invalidations,
+            fills: Mutex::default(),
+            filling: AtomicUsize::new(0),
+            next_fill: AtomicU64::new(1),
+            leases: Mutex::default(),
+            memory_metrics: Arc::clone(metrics.tier(Tier::Memory)),
+            metrics,
+        }
+    }
+
+    /// Makes the names of entries and tags.
+    pub fn keys(&self) -> &KeyMaker {
+        &self.keys
+    }
+
+    /// The tier in this process.
+    pub fn memory(&self) -> &MemoryTier {
+        &self.memory
+    }
+
+    /// The shared tier.
+    pub fn redis(&self) -> Option<&RedisTier> {
+        self.redis.as_ref()
+    }
+
+    /// What has been declared void.
+    pub fn invalidations(&self) -> &InvalidationLog {
+        &self.invalidations
+    }
+
+    /// What is counted for the cache.
+    pub fn metrics(&self) -> &Arc<CacheFamilies> {
+        &self.metrics
+    }
+
+    /// The present moment by the clock that all nodes share: that of Redis, if there is one.
+    pub fn now(&self) -> Stamp {
+        let Stamp(own) = Stamp::now();
+        Stamp(own.saturating_add_signed(self.redis.as_ref().map_or(0, RedisTier::clock_offset)))
+    }
+
+    /// Most bytes of a body that any tier keeps.
+    pub fn max_object(&self) -> usize {
+        self.memory.max_object()
+    }
+
+    /// The entry of a slot, if memory has a fresh one. Waits for nothing.
+    pub fn fresh(&self, slot: &EntryKey, now: Stamp) -> Option<Arc<StoredEntry>> {
+        let entry = self.memory.get(slot)?;
+        let valid = matches!(self.invalidations.judge(&entry), Judgement::Valid);
+        (valid && entry.times().is_fresh(now)).then_some(entry)
+    }
+
+    /// Counts a hit that [`fresh`](Self::fresh) made possible.
+    pub fn served_from_memory(&self) {
+        self.memory_metrics.hit();
+    }
+
+    /// What there is for a slot: the freshest of what both tiers and the fills have.
+    pub async fn find(&self, slot: EntryKey, now: Stamp) -> Option<Found> {
+        let in_memory = self.memory.get(&slot).and_then(|entry| self.usable(entry, Tier::Memory));
+        if in_memory.as_ref().is_some_and(|found| found.is_fresh(now)) {
+            self.memory_metrics.hit();
+            return in_memory;
+        }
+        self.memory_metrics.miss();
+        if let Some(fill) = self.filling(slot) {
+            return Some(Found::Filling(fill));
+        }
+        let shared = self.find_shared(slot).await;
+        match (&shared, &in_memory) {
+            (Some(shared), Some(own)) if !shared.is_newer_than(own) => in_memory,
+            (Some(_), _) => shared,
+            (None, _) => in_memory,
+        }
+    }
+
+    /// What Redis has; a response that is found there moves into memory.
+    async fn find_shared(&self, slot: EntryKey) -> Option<Found> {
+        let redis = self.redis.as_ref()?;
+        // Whoever holds the leave to fetch need not wait for itself.
+        if self.leases.lock().contains_key(&slot) {
+            return None;
+        }
+        let entry = match redis.get_or_lease(slot).await {
+            Leased::Found(entry) => entry,
+            Leased::Absent(lease) => {
+                if let Some(lease) = lease {
+                    self.leases.lock().insert(slot, lease);
+                }
+                return None;
+            }
+            Leased::Unavailable(_) => return None,
+        };
+        let found = self.usable(Arc::clone(&entry), Tier::Redis)?;
+        self.memory.insert(slot, entry);
+        Some(found)
+    }
+
+    fn usable(&self, entry: Arc<StoredEntry>, tier: Tier) -> Option<Found> {
+        let stale_since = match self.invalidations.judge(&entry) {
+            Judgement::Valid => None,
+            Judgement::Stale { since } => Some(since),
+            Judgement::Void => return None,
+        };
+        Some(Found::Stored { entry, tier, stale_since })
+    }
+
+    /// Keeps a response in both tiers, as far as each takes it.
+    pub fn keep(&self, slot: EntryKey, entry: Arc<StoredEntry>) {
+        let lease = self.leases.lock().remove(&slot);
+        if let Some(redis) = &self.redis {
+            redis.put(slot, Arc::clone(&entry), lease);
+        }
+        let inserted = self.memory.insert(slot, entry);
+        self.memory_metrics.written(if inserted.stored { WriteResult::Stored } else { WriteResult::TooLarge });
+    }
+
+    /// Drops the entry of one slot from both tiers. `false`: memory had none.
+    pub fn remove(&self, slot: EntryKey) -> bool {
+        if let Some(redis) = &self.redis {
+            redis.remove([slot]);
+        }
+        self.memory.remove(&slot).is_some()
+    }
+
+    /// Gives back the leave to fetch, if it is held: the fetch led to nothing. `declined`:
+    /// nobody is to wait for this response on any node.
+    pub fn end_lease(&self, slot: &EntryKey, declined: bool) {
+        if self.redis.is_none() {
+            return;
+        }
+        if let Some(lease) = self.leases.lock().remove(slot)
+            && declined
+        {
+            lease.decline();
+        }
+    }
+
+    /// The fill of a slot that is under way.
+    pub fn filling(&self, slot: EntryKey) -> Option<Arc<Fill>> {
+        if self.filling.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        self.fills.lock().get(&slot).cloned()
+    }
+
+    /// Begins a fill. Later lookups of the slot follow it.
+    pub fn begin_fill(&self, slot: EntryKey, admission: Admission) -> Arc<Fill> {
+        let fill = Fill::new(admission, self.next_fill.fetch_add(1, Ordering::Relaxed));
+        if self.fills.lock().insert(slot, Arc::clone(&fill)).is_none() {
+            self.filling.fetch_add(1, Ordering::Release);
+        }
+        fill
+    }
+
+    /// Ends a fill for later lookups; those that follow it already go on.
+    pub fn end_fill(&self, slot: EntryKey, fill: &Fill) {
+        let mut fills = self.fills.lock();
+        if fills.get(&slot).is_some_and(|current| current.id() == fill.id()) {
+            fills.remove(&slot);
+            self.filling.fetch_sub(1, Ordering::Release);
+        }
+    }
+}
+
+impl Found {
+    /// Whether it may be served without asking the upstream.
+    pub fn is_fresh(&self, now: Stamp) -> bool {
+        match self {
+            Self::Stored { entry, stale_since: None, .. } => entry.times().is_fresh(now),
+            Self::Stored { .. } => false,
+            Self::Filling(fill) => fill.admission.times.is_fresh(now),
+        }
+    }
+
+    fn is_newer_than(&self, other: &Self) -> bool {
+        self.requested() > other.requested()
+    }
+
+    fn requested(&self) -> Stamp {
+        match self {
+            Self::Stored { entry, .. } => entry.times().requested,
+            Self::Filling(fill) => fill.admission.times.requested,
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! The cache's part in a request: may it be used, what is found, what is kept.
+
+mod admission;
+mod report;
+mod request;
+
+pub use self::{
+    admission::{admit, confirm},
+    report::{close, result, to_downstream},
+    request::{CacheUse, Outset, begin, enable, judge_hit, key, may_serve_stale, only_if_cached, vary},
+};

@@ -1,0 +1,158 @@
+//! After the upstream's answer: whether it is kept, and in which form.
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, header};
+use pingora_cache::{CacheMeta, NoCacheReason, RespCacheable};
+use pingora_core::Result;
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+
+use super::CacheUse;
+use crate::{
+    cache::{
+        entry::Stamp,
+        fields,
+        fill::Admission,
+        freshness::Answer,
+        policy::{NotStored, Storable},
+        storage::Hit,
+        tags,
+    },
+    phases::context::RequestContext,
+    runtime::{resources::Resources, route::RouteCache},
+    telemetry::cache::RevalidationResult,
+};
+
+/// Keeps the fields of a 304 that confirms a stored response, before Pingora merges a few of them.
+pub fn confirm(session: &Session, response: &ResponseHeader, ctx: &mut RequestContext) {
+    let Some(cache) = ctx.cache.as_deref_mut() else { return };
+    if !session.cache.enabled() || session.cache.maybe_cache_meta().is_none() {
+        return;
+    }
+    if response.status == StatusCode::NOT_MODIFIED {
+        cache.confirmation = Some(response.headers.clone());
+        cache.revalidation = Some(RevalidationResult::Confirmed);
+    } else if !response.status.is_informational() && !response.status.is_server_error() {
+        cache.revalidation = Some(RevalidationResult::Replaced);
+    }
+}
+
+/// Decides whether a response is kept.
+///
+/// # Errors
+/// If a stored response has a field that Pingora does not take.
+pub fn admit(
+    session: &Session,
+    response: &ResponseHeader,
+    ctx: &mut RequestContext,
+    resources: &Resources,
+) -> Result<RespCacheable> {
+    let Some(route) = ctx.plan.as_ref().map(|plan| plan.route.clone()) else { return Ok(unwanted("no-route")) };
+    let (Some(kept), Some(cache)) = (route.cache.as_ref(), ctx.cache.as_deref_mut()) else {
+        return Ok(unwanted("no-cache"));
+    };
+    let received = resources.cache.now();
+    let merged = confirmed_headers(session, kept, cache, received);
+    let (status, headers) = match &merged {
+        Some((status, headers)) => (*status, headers),
+        None => (response.status, &response.headers),
+    };
+    let request = session.req_header();
+    // What Pingora fetches for a HEAD is a GET.
+    let method = if request.method == Method::HEAD && !kept.keeps_head_apart { &Method::GET } else { &request.method };
+    let requested = cache.requested.unwrap_or(received);
+    let answer = Answer { status, headers, requested, received };
+    let judged = match cache.not_stored {
+        Some(reason) => Err(reason),
+        None => kept.policy.judge(method, &request.headers, &answer),
+    };
+    match judged.and_then(|storable| admission(kept, cache, &answer, &storable, resources)) {
+        Ok((admission, head)) => {
+            cache.stored = true;
+            cache.times = Some(admission.times);
+            Ok(RespCacheable::Cacheable(meta(admission, head, response)?))
+        }
+        Err(reason) => {
+            cache.not_stored = Some(reason);
+            cache.stored = false;
+            Ok(unwanted(reason.as_str()))
+        }
+    }
+}
+
+/// What a stored response is with the fields of the 304 that confirmed it.
+fn confirmed_headers(
+    session: &Session,
+    kept: &RouteCache,
+    cache: &mut CacheUse,
+    received: Stamp,
+) -> Option<(StatusCode, HeaderMap)> {
+    let confirmation = cache.confirmation.take()?;
+    let meta = session.cache.maybe_cache_meta()?;
+    let Hit(found) = meta.extensions().get::<Hit>()?;
+    let merged = fields::merge(found.fields(), &confirmation, kept.policy.keeps_cookies(), received);
+    Some((meta.response_header().status, merged))
+}
+
+fn admission(
+    kept: &RouteCache,
+    cache: &CacheUse,
+    answer: &Answer<'_>,
+    storable: &Storable,
+    resources: &Resources,
+) -> std::result::Result<(Admission, HeaderMap), NotStored> {
+    let store = resources.cache;
+    let announced = answer.headers.get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    let limit = kept.policy.max_object().map_or(store.max_object(), |own| {
+        usize::try_from(own).unwrap_or(usize::MAX).min(store.max_object())
+    });
+    if announced.is_some_and(|length| length > limit as u64) {
+        return Err(NotStored::TooLarge);
+    }
+    let mut tags = cache.tags.clone();
+    tags::of_response(store.keys(), answer.headers, &mut tags)?;
+    tags.push(kept.tag);
+    let url = cache.url.as_ref();
+    tags.extend(url.map(|url| url.tag(store.keys())));
+    let block = fields::write(answer.headers, &storable.omitted, answer.received)?;
+    let head = fields::to_headers(&block);
+    let admission = Admission {
+        status: answer.status,
+        fields: Bytes::from(block),
+        target: Bytes::copy_from_slice(url.map_or(&b""[..], |url| url.without_query().as_bytes())),
+        tags: tags.into(),
+        times: storable.times,
+        variance: None,
+        limit,
+        announced,
+    };
+    Ok((admission, head))
+}
+
+/// The form Pingora passes on, with our facts beside it.
+fn meta(admission: Admission, headers: HeaderMap, response: &ResponseHeader) -> Result<CacheMeta> {
+    let mut head = ResponseHeader::build_no_case(admission.status, Some(headers.len()))?;
+    for (name, value) in &headers {
+        head.append_header(name, value)?;
+    }
+    head.set_version(response.version);
+    let times = admission.times;
+    let mut meta = CacheMeta::new(
+        times.fresh_until.into(),
+        times.created.into(),
+        times.stale_while_revalidate,
+        times.stale_if_error,
+        head,
+    );
+    meta.set_epoch_override(times.born.into());
+    meta.extensions_mut().insert(admission);
+    Ok(meta)
+}
+
+fn unwanted(reason: &'static str) -> RespCacheable {
+    RespCacheable::Uncacheable(match reason {
+        "no-store" | "private" | "set-cookie" | "authorization" | "vary-star" => NoCacheReason::OriginNotCache,
+        other => NoCacheReason::Custom(other),
+    })
+}

@@ -1,0 +1,175 @@
+//! What is said of the cache: to the client, to the metrics, to the log.
+
+use http::{HeaderValue, header};
+use pingora_cache::CachePhase;
+use pingora_core::Result;
+use pingora_http::ResponseHeader;
+use pingora_proxy::Session;
+
+use super::CacheUse;
+use crate::{
+    cache::{
+        entry::Stamp,
+        status::{CacheStatus, Forward},
+        storage::Hit,
+        store::Found,
+    },
+    phases::context::RequestContext,
+    runtime::resources::Resources,
+    telemetry::cache::{CacheResult, Tier},
+};
+
+/// How this cache is called in `Cache-Status`.
+const NAME: &str = "nilegate";
+
+/// What the cache did for a request; `None` where the route has none.
+pub fn result(session: &Session, ctx: &RequestContext) -> Option<CacheResult> {
+    ctx.plan.as_ref()?.route.cache.as_ref()?;
+    let cache = ctx.cache.as_deref()?;
+    Some(of_phase(session.cache.phase(), cache))
+}
+
+fn of_phase(phase: CachePhase, cache: &CacheUse) -> CacheResult {
+    match phase {
+        CachePhase::Hit if cache.stale.is_some() => CacheResult::Stale,
+        CachePhase::Hit => CacheResult::Hit,
+        CachePhase::Stale | CachePhase::StaleUpdating => CacheResult::Stale,
+        CachePhase::Revalidated | CachePhase::RevalidatedNoCache(_) => CacheResult::Revalidated,
+        CachePhase::Expired => CacheResult::Expired,
+        CachePhase::Miss => CacheResult::Miss,
+        _ if cache.bypass.is_some() => CacheResult::Bypass,
+        _ => CacheResult::Uncacheable,
+    }
+}
+
+/// Where a hit was found.
+fn tier(session: &Session) -> Option<Tier> {
+    let Hit(found) = session.cache.maybe_cache_meta()?.extensions().get::<Hit>()?;
+    match found {
+        Found::Stored { tier, .. } => Some(*tier),
+        Found::Filling(_) => Some(Tier::Memory),
+    }
+}
+
+/// Adds `Cache-Status` and `X-Cache`, and the age of what was not made just now.
+///
+/// # Errors
+/// If a field cannot be set.
+pub fn to_downstream(session: &Session, response: &mut ResponseHeader, ctx: &RequestContext) -> Result<()> {
+    let Some(route) = ctx.plan.as_ref().and_then(|plan| plan.route.cache.as_ref()) else { return Ok(()) };
+    response.remove_header("surrogate-key");
+    response.remove_header("cache-tag");
+    let Some(cache) = ctx.cache.as_deref() else { return Ok(()) };
+    let result = of_phase(session.cache.phase(), cache);
+    if matches!(result, CacheResult::Miss | CacheResult::Expired | CacheResult::Revalidated)
+        && let Some(times) = &cache.times
+    {
+        match times.age(Stamp::now()) {
+            0 => drop(response.remove_header(&header::AGE)),
+            age => response.insert_header(header::AGE, age)?,
+        }
+    }
+    if route.policy.cache_status() {
+        let mut text = Vec::with_capacity(64);
+        status(result, session, response, cache).render(NAME, &mut text);
+        if let Ok(value) = HeaderValue::from_bytes(&text) {
+            // Caches on the way append; the one nearest to the client comes last (RFC 9211 section 2).
+            response.append_header("cache-status", value)?;
+        }
+    }
+    if route.policy.x_cache() {
+        response.insert_header("x-cache", x_cache(result))?;
+    }
+    Ok(())
+}
+
+/// The usual four words.
+pub fn x_cache(result: CacheResult) -> &'static str {
+    match result {
+        CacheResult::Hit | CacheResult::Revalidated => "HIT",
+        CacheResult::Stale => "STALE",
+        CacheResult::Miss | CacheResult::Expired => "MISS",
+        CacheResult::Bypass | CacheResult::Uncacheable => "BYPASS",
+    }
+}
+
+fn status(result: CacheResult, session: &Session, response: &ResponseHeader, cache: &CacheUse) -> CacheStatus {
+    let ttl = cache.times.map(|times| {
+        let now = Stamp::now();
+        let left = times.fresh_until.since(now).as_secs();
+        let over = now.since(times.fresh_until).as_secs();
+        i64::try_from(left).unwrap_or(i64::MAX) - i64::try_from(over).unwrap_or(i64::MAX)
+    });
+    let forward_status = response.status.as_u16();
+    let not_stored = cache.not_stored.map(|reason| reason.as_str());
+    match result {
+        CacheResult::Hit | CacheResult::Stale => {
+            CacheStatus { ttl, detail: tier(session).map(Tier::as_str), ..CacheStatus::default() }
+        }
+        CacheResult::Revalidated => CacheStatus {
+            forward: Some(Forward::Stale),
+            forward_status: Some(304),
+            ttl,
+            stored: cache.stored,
+            ..CacheStatus::default()
+        },
+        CacheResult::Expired | CacheResult::Miss => CacheStatus {
+            forward: Some(forward(result, cache)),
+            forward_status: Some(forward_status),
+            ttl,
+            stored: cache.stored,
+            collapsed: cache.collapsed,
+            detail: not_stored,
+        },
+        CacheResult::Bypass => CacheStatus {
+            forward: Some(match cache.bypass.map(|bypass| bypass.as_str()) {
+                Some("method") => Forward::Method,
+                _ => Forward::Bypass,
+            }),
+            forward_status: Some(forward_status),
+            detail: cache.bypass.map(|bypass| bypass.as_str()),
+            ..CacheStatus::default()
+        },
+        CacheResult::Uncacheable => CacheStatus {
+            forward: Some(forward(result, cache)),
+            forward_status: Some(forward_status),
+            detail: not_stored,
+            ..CacheStatus::default()
+        },
+    }
+}
+
+fn forward(result: CacheResult, cache: &CacheUse) -> Forward {
+    match result {
+        CacheResult::Expired if cache.wishes.no_cache => Forward::Request,
+        CacheResult::Expired => Forward::Stale,
+        _ if cache.variant.is_some() && !cache.stored => Forward::VaryMiss,
+        _ => Forward::UriMiss,
+    }
+}
+
+/// Counts what the cache did, and gives back the leave to fetch if nothing came of it.
+pub fn close(session: &Session, ctx: &RequestContext, resources: &Resources) {
+    let (Some(cache), Some(result)) = (ctx.cache.as_deref(), result(session, ctx)) else { return };
+    if let Some(route) = ctx.plan.as_ref().and_then(|plan| plan.route.cache.as_ref()) {
+        route.metrics.request(result);
+        if session.cache.lock_duration().is_some() && matches!(result, CacheResult::Hit) {
+            route.metrics.coalesced();
+        }
+    }
+    let metrics = resources.cache.metrics();
+    if let Some(waited) = session.cache.lock_duration() {
+        metrics.lock_waited(waited);
+    }
+    if let (CacheResult::Stale, Some(reason)) = (result, cache.stale) {
+        metrics.stale_served(reason);
+    }
+    if let Some(outcome) = cache.revalidation {
+        metrics.revalidated(outcome);
+    }
+    if ctx.attempts.count > 0 && !cache.stored {
+        for slot in cache.slot.iter().chain(&cache.variant) {
+            resources.cache.end_lease(slot, cache.not_stored.is_some());
+        }
+    }
+}

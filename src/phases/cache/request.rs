@@ -1,0 +1,214 @@
+//! Before the answer: whether the cache is asked, under which key, and whether what it has fits.
+
+use std::time::SystemTime;
+
+use http::{HeaderMap, StatusCode};
+use pingora_cache::{CacheKey, CacheMeta, CacheOptionOverrides, ForcedFreshness};
+use pingora_core::{Error, ErrorSource, ErrorType};
+use pingora_http::RequestHeader;
+use pingora_proxy::Session;
+
+use crate::{
+    cache::{
+        directives::RequestDirectives,
+        entry::{Stamp, Times},
+        invalidate,
+        key::{EntryKey, Tag},
+        policy::{Bypass, NotStored, Target},
+        purge::UrlName,
+        reuse::{self, Reuse},
+        storage::Hit,
+        vary::Vary,
+    },
+    phases::{context::RequestContext, rejection::Rejection},
+    routing::{Captures, RequestParts},
+    runtime::{
+        resources::Resources,
+        route::{Route, RouteCache},
+    },
+    telemetry::cache::{RevalidationResult, StaleReason},
+};
+
+/// What the cache has to do with a request.
+#[derive(Default)]
+pub struct CacheUse {
+    /// Why the request leaves the cache alone; `None` if it does not.
+    pub bypass: Option<Bypass>,
+    /// The slot of the request, without its variant.
+    pub slot: Option<EntryKey>,
+    /// The slot of its variant, once a response told what it varies by.
+    pub variant: Option<EntryKey>,
+    /// What the request wishes, where requests are obeyed.
+    pub wishes: RequestDirectives,
+    /// The name of its URL.
+    pub url: Option<UrlName>,
+    /// Tags from the route's templates: of what is stored, or of what a write voids.
+    pub tags: Vec<Tag>,
+    /// Why the response was not stored.
+    pub not_stored: Option<NotStored>,
+    /// Whether the response is being stored.
+    pub stored: bool,
+    /// The fields of the answer that confirmed a stored response.
+    pub confirmation: Option<HeaderMap>,
+    /// When the request was sent to the upstream.
+    pub requested: Option<Stamp>,
+    /// How the revalidation of a stored response ended.
+    pub revalidation: Option<RevalidationResult>,
+    /// Why a stale response was served.
+    pub stale: Option<StaleReason>,
+    /// The moments of the response that was found or stored.
+    pub times: Option<Times>,
+    /// Whether another request's fetch was waited for.
+    pub collapsed: bool,
+}
+
+/// What is known of a request when its route has been found.
+pub struct Outset<'a> {
+    /// The route.
+    pub route: &'a Route,
+    /// The request with its normalised path.
+    pub parts: &'a RequestParts<'a>,
+    /// What the path captured.
+    pub captures: &'a Captures<'a, 'a>,
+    /// Whether the client speaks TLS.
+    pub tls: bool,
+}
+
+/// Finds out what the cache has to do with a request; `None`: nothing.
+pub fn begin(outset: &Outset<'_>, resources: &Resources) -> Option<Box<CacheUse>> {
+    let Outset { route, parts, captures, tls } = *outset;
+    let keys = resources.cache.keys();
+    let mut cache = CacheUse::default();
+    if invalidate::is_unsafe(parts.method) {
+        // Without a value for a template nothing more precise can be named than the URL.
+        let _ = route.on_write.expand(keys, |name| captures.get(name), &mut cache.tags);
+    } else {
+        let RouteCache { policy, .. } = route.cache.as_ref()?;
+        match policy.request(parts.method, parts.headers, parts.query) {
+            Ok(wishes) => cache.wishes = wishes,
+            Err(bypass) => cache.bypass = Some(bypass),
+        }
+        if cache.bypass.is_none() {
+            let target = Target {
+                scope: &route.name,
+                tls,
+                method: parts.method,
+                host: parts.host,
+                path: parts.path,
+                query: parts.query,
+            };
+            cache.slot = policy.key(keys, &target, parts.headers);
+            cache.bypass = cache.slot.is_none().then_some(Bypass::Partition);
+            if policy.tags().expand(keys, |name| captures.get(name), &mut cache.tags).is_err() {
+                cache.not_stored = Some(NotStored::Tags);
+            }
+        }
+    }
+    let target = match parts.query {
+        None => parts.path.to_owned(),
+        Some(query) => format!("{}?{query}", parts.path),
+    };
+    cache.url = Some(UrlName::of_request(parts.host, tls, &target));
+    Some(Box::new(cache))
+}
+
+/// Turns Pingora's cache on for a request that may use it.
+pub fn enable(session: &mut Session, ctx: &RequestContext, resources: &Resources) {
+    let Some(cache) = ctx.cache.as_deref().filter(|cache| cache.slot.is_some()) else { return };
+    let Some(RouteCache { policy, .. }) = ctx.plan.as_ref().and_then(|plan| plan.route.cache.as_ref()) else {
+        return;
+    };
+    let wait = policy.coalesce();
+    let overrides = wait.map(|wait| {
+        let mut overrides = CacheOptionOverrides::default();
+        overrides.wait_timeout = Some(wait);
+        overrides
+    });
+    let lock = wait.is_some().then_some(resources.cache_lock);
+    // What the predictor knows would make a request pass that wants to be stored first of all.
+    let predictor = cache.wishes.only_if_cached.then_some(()).is_none().then_some(resources.cache_predictor);
+    session.cache.enable(resources.cache, None, predictor, lock, overrides);
+}
+
+/// The key of the request.
+///
+/// # Errors
+/// If the cache is not used.
+pub fn key(ctx: &RequestContext) -> pingora_core::Result<CacheKey> {
+    let slot = ctx.cache.as_deref().and_then(|cache| cache.slot).ok_or(Rejection::OutOfOrder)?;
+    let mut key = CacheKey::new(slot.0);
+    key.set_primary_bin_override(slot.0);
+    Ok(key)
+}
+
+/// The variant that a request asks for of a resource with this stored response.
+pub fn vary(
+    meta: &CacheMeta,
+    request: &RequestHeader,
+    ctx: &mut RequestContext,
+    resources: &Resources,
+) -> Option<[u8; 16]> {
+    let route = ctx.plan.as_ref()?.route.cache.as_ref()?;
+    if !route.policy.varies() {
+        return None;
+    }
+    let keys = resources.cache.keys();
+    let variance = Vary::of_headers(meta.headers()).ok()?.variance(keys, &request.headers)?;
+    let cache = ctx.cache.as_deref_mut()?;
+    cache.variant = cache.slot.map(|slot| keys.variant(slot, variance));
+    Some(variance)
+}
+
+/// Whether what was found answers this request, beyond being fresh.
+pub fn judge_hit(meta: &CacheMeta, ctx: &mut RequestContext) -> Option<ForcedFreshness> {
+    let cache = ctx.cache.as_deref_mut()?;
+    let Hit(found) = meta.extensions().get::<Hit>()?;
+    let times = *found.times();
+    cache.times = Some(times);
+    if cache.wishes == RequestDirectives::default() {
+        return None;
+    }
+    match reuse::reuse(&times, &cache.wishes, Stamp::now()) {
+        Reuse::Fresh | Reuse::StaleWhileRevalidate => None,
+        Reuse::Stale => {
+            cache.stale = Some(StaleReason::MaxStale);
+            Some(ForcedFreshness::ForceFresh)
+        }
+        Reuse::Revalidate => Some(ForcedFreshness::ForceExpired),
+    }
+}
+
+/// Whether a stale response is served: while it is refreshed (`None`), or instead of an error.
+pub fn may_serve_stale(session: &Session, ctx: &mut RequestContext, error: Option<&Error>) -> bool {
+    let Some(cache) = ctx.cache.as_deref_mut() else { return false };
+    if cache.wishes.no_cache || cache.wishes.max_age == Some(0) {
+        return false;
+    }
+    let Some(error) = error else {
+        cache.stale = Some(StaleReason::WhileRevalidate);
+        return true;
+    };
+    let failed = match error.etype() {
+        // What the upstream said, as far as it says that it cannot serve (RFC 5861 section 4).
+        ErrorType::HTTPStatus(500 | 502 | 503 | 504) => true,
+        ErrorType::HTTPStatus(_) => false,
+        _ => *error.esource() == ErrorSource::Upstream || Rejection::is_upstreams_fault(error),
+    };
+    if failed && session.response_written().is_none() {
+        cache.stale = Some(StaleReason::IfError);
+        cache.revalidation = Some(RevalidationResult::Failed);
+        return true;
+    }
+    false
+}
+
+/// Refuses a request that wants a stored response or none, and found none.
+///
+/// # Errors
+/// [`Rejection::OnlyIfCached`].
+pub fn only_if_cached(ctx: &RequestContext) -> Result<(), Rejection> {
+    match &ctx.cache {
+        Some(cache) if cache.wishes.only_if_cached => Err(Rejection::OnlyIfCached),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,166 @@
+//! Fresh, stale, confirmed, gone.
+
+use std::time::Duration;
+
+use super::CACHED;
+use crate::harness::{Answer, Gateway, Origin, in_time, wait_until};
+
+/// An answer that is fresh so long and says which one it is.
+fn fresh(origin: &Origin, seconds: u64) {
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    origin.script(move |_| {
+        let number = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1;
+        Answer::ok(format!("answer {number}")).header("Cache-Control", &format!("max-age={seconds}"))
+    });
+}
+
+async fn gateway(origin: &Origin) -> Gateway {
+    Gateway::new().set("origin", origin).traffic(CACHED).start().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_request_never_reaches_the_origin() {
+    let origin = Origin::saying("").await;
+    fresh(&origin, 60);
+    let gateway = gateway(&origin).await;
+
+    let first = gateway.get("/patients/1").await;
+    let second = gateway.get("/patients/1").await;
+
+    assert_eq!((first.text(), second.text()), ("answer 1", "answer 1"));
+    assert_eq!(first.header("age"), None);
+    assert!(second.header("age").unwrap().parse::<u64>().unwrap() < 5);
+    assert!(first.header("cache-status").unwrap().contains("fwd=uri-miss"), "{:?}", first.header("cache-status"));
+    assert!(first.header("cache-status").unwrap().contains("stored"));
+    assert!(second.header("cache-status").unwrap().contains("hit"), "{:?}", second.header("cache-status"));
+    assert_eq!(origin.requests().len(), 1);
+    let log = gateway.wait_for_log("a hit in the access log", |line| line["cache"] == "hit").await;
+    assert_eq!(log["status"], 200);
+    gateway.wait_metric("cache_requests_total", &[("route", "kept"), ("result", "hit")], 1.0).await;
+    gateway.wait_metric("cache_requests_total", &[("route", "kept"), ("result", "miss")], 1.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http2_clients_get_the_same_copy() {
+    let origin = Origin::saying("").await;
+    fresh(&origin, 60);
+    let gateway = gateway(&origin).await;
+    gateway.get("/a").await;
+    let h2 = gateway.client().http2().get("/a").send().await;
+    assert_eq!((h2.text(), origin.requests().len()), ("answer 1", 1));
+    assert!(h2.header("age").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_request_is_answered_from_a_get() {
+    let origin = Origin::saying("").await;
+    fresh(&origin, 60);
+    let gateway = gateway(&origin).await;
+    gateway.get("/a").await;
+    let head = gateway.client().request(http::Method::HEAD, "/a").send().await;
+    assert_eq!((head.status, head.text(), head.header("content-length")), (200, "", Some("8")));
+    assert_eq!(origin.requests().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stale_is_confirmed_by_its_validator() {
+    let origin = Origin::start(|request| match request.header("if-none-match") {
+        Some("\"v1\"") => Answer::status(304).header("ETag", "\"v1\"").header("X-Confirmed", "yes"),
+        _ => Answer::ok("body").header("ETag", "\"v1\"").header("Cache-Control", "max-age=0"),
+    })
+    .await;
+    let gateway = gateway(&origin).await;
+    gateway.get("/a").await;
+    let again = gateway.get("/a").await;
+    assert_eq!((again.status, again.text()), (200, "body"));
+    assert_eq!(again.header("x-confirmed"), Some("yes"), "fields of the 304 are taken over");
+    assert_eq!(origin.requests()[1].header("if-none-match"), Some("\"v1\""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_has_the_copy_gets_304_from_the_store() {
+    let origin =
+        Origin::start(|_| Answer::ok("body").header("ETag", "\"v1\"").header("Cache-Control", "max-age=60"))
+            .await;
+    let gateway = gateway(&origin).await;
+    gateway.get("/a").await;
+    for validator in ["\"v1\"", "W/\"v1\"", "\"v0\", \"v1\"", "*"] {
+        let answer = gateway.client().get("/a").header("If-None-Match", validator).send().await;
+        assert_eq!((answer.status, answer.text()), (304, ""), "{validator}");
+        assert_eq!(answer.header("etag"), Some("\"v1\""));
+    }
+    let answer = gateway.client().get("/a").header("If-None-Match", "\"v2\"").send().await;
+    assert_eq!((answer.status, answer.text()), (200, "body"));
+    assert_eq!(origin.requests().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stale_while_revalidate_answers_at_once_and_refreshes_behind() {
+    let origin = Origin::saying("").await;
+    let count = std::sync::atomic::AtomicUsize::new(0);
+    origin.script(move |_| {
+        let number = count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1;
+        Answer::ok(format!("answer {number}")).header("Cache-Control", "max-age=0, stale-while-revalidate=60")
+    });
+    let gateway = gateway(&origin).await;
+    gateway.get("/a").await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let stale = gateway.get("/a").await;
+    assert_eq!(stale.text(), "answer 1");
+    in_time("the refresh", origin.wait_begun(2)).await;
+    wait_until("the new copy is served", async || gateway.get("/a").await.text() == "answer 2").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_origin_leaves_the_stale_copy() {
+    let mut origin = Origin::start(|_| {
+        Answer::ok("last known").header("Cache-Control", "max-age=0, stale-if-error=60")
+    })
+    .await;
+    let gateway = gateway(&origin).await;
+    gateway.get("/a").await;
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    origin.kill().await;
+    let stale = gateway.get("/a").await;
+    assert_eq!((stale.status, stale.text()), (200, "last known"));
+    gateway.wait_metric("cache_stale_served_total", &[("reason", "error")], 1.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn variants_live_side_by_side() {
+    let origin = Origin::start(|request| {
+        let language = request.header("accept-language").unwrap_or("none").to_owned();
+        Answer::ok(language).header("Vary", "Accept-Language").header("Cache-Control", "max-age=60")
+    })
+    .await;
+    let gateway = gateway(&origin).await;
+    for _ in 0..2 {
+        for language in ["de", "fr", "sw"] {
+            let answer = gateway.client().get("/a").header("Accept-Language", language).send().await;
+            assert_eq!(answer.text(), language);
+        }
+    }
+    assert_eq!(origin.requests().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_route_decides_where_the_origin_says_nothing() {
+    let origin = Origin::start(|request| match request.target.as_str() {
+        "/missing" => Answer::status(404),
+        _ => Answer::ok("x"),
+    })
+    .await;
+    let gateway = Gateway::new()
+        .set("origin", &origin)
+        .traffic(&CACHED.replace("cache: {}", "cache: { ttl: { '404': 60s }, x_cache: true }"))
+        .start()
+        .await;
+    for _ in 0..2 {
+        gateway.get("/missing").await;
+        gateway.get("/there").await;
+    }
+    assert_eq!(gateway.get("/missing").await.header("x-cache"), Some("HIT"));
+    let targets = origin.targets();
+    assert_eq!(targets.iter().filter(|target| *target == "/missing").count(), 1, "{targets:?}");
+    assert_eq!(targets.iter().filter(|target| *target == "/there").count(), 2, "{targets:?}");
+}
