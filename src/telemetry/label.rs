@@ -212,7 +212,7 @@ mod tests {
 
     #[test]
     fn labels_are_dense_and_distinct() {
-        use crate::telemetry::reason::*;
+        use crate::telemetry::{cache::*, reason::*};
         check::<Protocol>();
         check::<MethodLabel>();
         check::<StatusClass>();
@@ -221,6 +221,10 @@ mod tests {
         check::<CloseReason>();
         check::<RejectReason>();
         check::<UpstreamFailure>();
+        check::<CacheResult>();
+        check::<BackendOperation>();
+        check::<BackendFailure>();
+        check::<Corruption>();
     }
 
     #[test]
