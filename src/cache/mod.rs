@@ -8,3 +8,4 @@
 pub mod codec;
 pub mod entry;
 pub mod key;
+pub mod redis;
