@@ -5,14 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use redis::{Value, aio::PubSubStream};
 use tokio::time::sleep;
 
 use super::{
     Tier,
     failure::classify,
-    invalidation::{Notice, PAGE, StreamId},
+    invalidation::{Notice, PAGE, Page, StreamId},
 };
 use crate::{
     cache::entry::Stamp,
@@ -21,6 +21,8 @@ use crate::{
 
 /// How often the stream is read although nobody told of a record; also the heartbeat.
 const TICK: Duration = Duration::from_secs(2);
+/// Between two connections that listen.
+const REST: Duration = Duration::from_millis(50);
 /// Looks at the clock of Redis in a row; the quickest counts.
 const SAMPLES: usize = 3;
 
@@ -55,7 +57,10 @@ impl Tier {
                 tokio::select! {
                     _ = generation.changed() => break,
                     () = sleep(TICK) => if listener.is_none() { break },
-                    told = told(&mut listener) => if !told { break },
+                    told = told(&mut listener) => if !told {
+                        sleep(REST).await;
+                        break;
+                    },
                 }
             }
         }
@@ -87,9 +92,9 @@ impl Tier {
             place.generation = generation;
         }
         loop {
-            let (continued, records) = self.read(place.last).await?;
-            let count = records.len();
-            for notice in notices(continued, records, &mut place.last) {
+            let page = self.read(place.last).await?;
+            let count = page.records.len();
+            for notice in notices(page, &mut place.last) {
                 apply(notice);
             }
             if count < PAGE {
@@ -122,20 +127,17 @@ impl Tier {
     }
 }
 
-/// True when a message came; false when no more will.
+/// True when messages came; false when no more will.
 async fn told(listener: &mut Option<PubSubStream>) -> bool {
-    match listener {
-        Some(listener) => listener.next().await.is_some(),
-        None => std::future::pending().await,
-    }
+    let Some(listener) = listener else { return std::future::pending().await };
+    let told = listener.next().await.is_some();
+    // One look at the stream answers all that have come by now.
+    while let Some(Some(_)) = listener.next().now_or_never() {}
+    told
 }
 
 /// What the records mean to a node that has come to `last`.
-fn notices(
-    continued: bool,
-    records: Vec<(StreamId, Option<Vec<u8>>)>,
-    last: &mut Option<StreamId>,
-) -> Vec<Notice> {
+fn notices(Page { continued, records }: Page, last: &mut Option<StreamId>) -> Vec<Notice> {
     let mut notices = Vec::with_capacity(records.len() + 1);
     // A stream that still has its first mark has lost nothing: the mark itself says enough.
     if let Some((first, Some(_))) = records.first()
@@ -167,30 +169,35 @@ pub fn time(answer: &Value) -> Option<Stamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cache::redis::invalidation::Record;
+
+    fn page(continued: bool, records: Vec<Record>) -> Page {
+        Page { continued, records }
+    }
 
     fn id(millis: u64) -> StreamId {
         StreamId { millis, number: 0 }
     }
 
-    fn record(millis: u64) -> (StreamId, Option<Vec<u8>>) {
+    fn record(millis: u64) -> Record {
         (id(millis), Some(vec![1]))
     }
 
     #[test]
     fn a_new_node_reads_all_and_a_trimmed_stream_has_a_gap() {
         let mut last = None;
-        let whole = notices(false, vec![(id(5), None), record(7)], &mut last);
+        let whole = notices(page(false, vec![(id(5), None), record(7)]), &mut last);
         assert_eq!(whole, [Notice::Gap { before: Stamp(5) }, Notice::Record { id: id(7), data: vec![1] }]);
         assert_eq!(last, Some(id(7)));
-        let trimmed = notices(false, vec![record(9)], &mut None);
+        let trimmed = notices(page(false, vec![record(9)]), &mut None);
         assert_eq!(trimmed, [Notice::Gap { before: Stamp(9) }, Notice::Record { id: id(9), data: vec![1] }]);
     }
 
     #[test]
     fn who_is_up_to_date_has_no_gap() {
         let mut last = Some(id(7));
-        assert_eq!(notices(true, vec![], &mut last), []);
-        assert_eq!(notices(true, vec![record(8)], &mut last).len(), 1);
+        assert_eq!(notices(page(true, vec![]), &mut last), []);
+        assert_eq!(notices(page(true, vec![record(8)]), &mut last).len(), 1);
         assert_eq!(last, Some(id(8)));
     }
 

@@ -100,6 +100,17 @@ pub enum Notice {
     },
 }
 
+/// A part of the stream.
+pub struct Page {
+    /// It follows the record that was named. If not, it is the beginning.
+    pub continued: bool,
+    /// Records and marks; a mark has no data.
+    pub records: Vec<Record>,
+}
+
+/// A record with its place, or a mark.
+pub type Record = (StreamId, Option<Vec<u8>>);
+
 /// Records that Redis has not taken yet, the oldest first.
 #[derive(Default)]
 pub struct Unpublished(Mutex<VecDeque<Vec<u8>>>);
@@ -167,11 +178,8 @@ impl Tier {
         }
     }
 
-    /// The records after `last`, or all there are: then the first value is false.
-    pub(super) async fn read(
-        &self,
-        last: Option<StreamId>,
-    ) -> Result<(bool, Vec<(StreamId, Option<Vec<u8>>)>), BackendFailure> {
+    /// The records after `last`; if that is unknown, from the beginning.
+    pub(super) async fn read(&self, last: Option<StreamId>) -> Result<Page, BackendFailure> {
         let mut command = redis::cmd("EVAL");
         command.arg(READ).arg(1).arg(self.names.invalidations());
         command.arg(last.map(|id| id.to_string()).unwrap_or_default()).arg(PAGE);
@@ -195,17 +203,16 @@ impl Tier {
     }
 }
 
-fn parse(answer: Value) -> Option<(bool, Vec<(StreamId, Option<Vec<u8>>)>)> {
+fn parse(answer: Value) -> Option<Page> {
     let Value::Array(parts) = answer else { return None };
     let [Value::Int(continued), Value::Array(entries)] = <[Value; 2]>::try_from(parts).ok()? else {
         return None;
     };
     let records = entries.into_iter().map(record).collect::<Option<_>>()?;
-    Some((continued == 1, records))
+    Some(Page { continued: continued == 1, records })
 }
 
-/// A record, or a mark: that has no data.
-fn record(entry: Value) -> Option<(StreamId, Option<Vec<u8>>)> {
+fn record(entry: Value) -> Option<Record> {
     let Value::Array(parts) = entry else { return None };
     let [place, Value::Array(fields)] = <[Value; 2]>::try_from(parts).ok()? else { return None };
     let [Value::BulkString(name), Value::BulkString(data)] = <[Value; 2]>::try_from(fields).ok()? else {

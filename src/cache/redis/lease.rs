@@ -72,8 +72,8 @@ impl LeaseGuard {
     }
 
     /// The lease, for somebody else to give back.
-    pub(super) fn take(mut self) -> Lease {
-        self.lease.take().unwrap_or_else(|| Lease { key: EntryKey([0; 16]), token: String::new() })
+    pub(super) fn take(mut self) -> Option<Lease> {
+        self.lease.take()
     }
 }
 

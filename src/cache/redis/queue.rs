@@ -84,9 +84,9 @@ impl Queue {
         match job {
             Job::Put { lease, .. } => {
                 self.metrics.written(WriteResult::QueueFull);
-                if let Some(lease) = lease {
+                if let Some(lease) = lease.and_then(LeaseGuard::take) {
                     // Its drop would come back here; if there is no room for it, it runs out by itself.
-                    self.push(Job::Release { lease: lease.take(), declined: false });
+                    self.push(Job::Release { lease, declined: false });
                 }
             }
             Job::Remove(_) | Job::Release { .. } => {}

@@ -56,7 +56,7 @@ pub struct Target {
 
 enum Place {
     Server(Client),
-    Cluster { client: ClusterClient, seeds: Vec<Client> },
+    Cluster { client: Box<ClusterClient>, seeds: Vec<Client> },
     Sentinel { sentinels: Vec<Client>, name: String, master: Master },
 }
 
@@ -109,7 +109,7 @@ impl Target {
             let seeds = config.cluster.iter().map(|url| client(url, true)).collect::<RedisResult<Vec<_>>>();
             let seeds = seeds.map_err(refused("cluster"))?;
             let client = cluster(config, &seeds, certificates).map_err(refused("cluster"))?;
-            Place::Cluster { client, seeds }
+            Place::Cluster { client: Box::new(client), seeds }
         };
         Ok(Self { place, connect_timeout: config.connect_timeout.get() })
     }

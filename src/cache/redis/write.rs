@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::{
     Tier,
     failure::classify,
-    lease::{DECLINED, Lease, RELEASE},
+    lease::{DECLINED, Lease, LeaseGuard, RELEASE},
     queue::Job,
     target::Connection,
 };
@@ -56,9 +56,9 @@ impl Tier {
             Job::Put { key, entry, lease } => {
                 let result = self.set(connection, key, &entry).await;
                 self.metrics.written(result);
-                if let Some(lease) = lease {
+                if let Some(lease) = lease.and_then(LeaseGuard::take) {
                     // Not stored: whoever waits would wait in vain.
-                    self.release(connection, &lease.take(), result != WriteResult::Stored).await;
+                    self.release(connection, &lease, result != WriteResult::Stored).await;
                 }
             }
             Job::Remove(key) => {
