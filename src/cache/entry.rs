@@ -222,7 +222,10 @@ mod tests {
             times: Times::default(),
         };
         let entry = StoredEntry::new(&parts).unwrap();
-        assert_eq!((entry.fields(), &entry.body()[..], entry.target()), (parts.fields, parts.body, parts.target));
+        assert_eq!(
+            (entry.fields(), &entry.body()[..], entry.target()),
+            (parts.fields, parts.body, parts.target)
+        );
         assert_eq!(entry.tags(), [Tag(1), Tag(2)]);
         assert!(entry.weight() > 19);
     }

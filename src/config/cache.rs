@@ -1,5 +1,6 @@
 //! The cache: its tiers, fixed until restart, and what a route keeps in them.
 
+mod check;
 mod policy;
 mod store;
 

@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn labels_are_dense_and_distinct() {
-        use crate::telemetry::reason::*;
+        use crate::telemetry::{cache::*, reason::*};
         check::<Protocol>();
         check::<MethodLabel>();
         check::<StatusClass>();
@@ -228,6 +228,10 @@ mod tests {
         check::<RejectReason>();
         check::<UpstreamFailure>();
         check::<BreakerState>();
+        check::<CacheResult>();
+        check::<BackendOperation>();
+        check::<BackendFailure>();
+        check::<Corruption>();
     }
 
     #[test]

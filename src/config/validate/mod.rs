@@ -41,6 +41,9 @@ pub(super) fn referenced_files(config: &Config) -> Vec<(String, &Path)> {
             files.push((format!("{here}.client_auth.ca"), auth.ca.as_path()));
         }
     }
+    if let Some(ca) = config.process.cache.redis.as_ref().and_then(|redis| redis.tls.ca.as_deref()) {
+        files.push(("process.cache.redis.tls.ca".to_owned(), ca));
+    }
     for (name, upstream) in &config.traffic.upstreams {
         let Some(tls) = &upstream.tls else { continue };
         let here = format!("{}.tls", upstream_path(name.as_str()));

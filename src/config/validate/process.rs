@@ -33,6 +33,9 @@ pub(super) fn check(process: &ProcessConfig, problems: &mut Vec<Problem>) {
         not_zero(format!("process.limits.{key}"), period, problems);
     }
     not_zero("process.reload.interval".to_owned(), process.reload.interval, problems);
+    if let Some(redis) = &process.cache.redis {
+        problems.extend(redis.problems().into_iter().map(|it| it.within("process.cache.redis")));
+    }
     shutdown(&process.shutdown, problems);
     access_log(&process.telemetry.access_log, problems);
 }

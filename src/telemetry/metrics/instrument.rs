@@ -119,6 +119,9 @@ pub const REQUEST: Bounds = &[
 pub const CONNECT: Bounds =
     &[500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
 
+/// For looking something up.
+pub const LOOKUP: Bounds = &[5, 10, 25, 50, 100, 250, 500, 1_000, 5_000, 25_000, 100_000, 500_000];
+
 /// How long things took.
 ///
 /// Two atomic additions an observation: one bucket and the sum. The count is the

@@ -9,6 +9,7 @@
 //! Label values come from configuration or from closed enums, never from a
 //! request, and each family has a limit of series on top of that.
 
+mod cache;
 mod family;
 mod handles;
 mod instrument;
@@ -17,13 +18,16 @@ mod process;
 mod registry;
 mod route;
 mod scope;
+mod tier;
 mod upstream;
 
+pub use cache::{CacheFamilies, RouteCacheMetrics};
 pub use instrument::{Counter, Gauge, Histogram};
 pub use listener::{ConnectionGuard, ListenerMetrics};
 pub use process::ProcessMetrics;
 pub use registry::{Metrics, MetricsError};
 pub use route::{InFlight, RouteMetrics};
+pub use tier::TierMetrics;
 pub use upstream::UpstreamMetrics;
 
 /// The content type of [`Metrics::render`].

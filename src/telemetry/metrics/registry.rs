@@ -6,6 +6,7 @@ use prometheus::{Encoder, Registry, TextEncoder, process_collector::ProcessColle
 use thiserror::Error;
 
 use super::{
+    cache::CacheFamilies,
     family::Family,
     instrument::{Bounds, Counter, Gauge, Histogram, Instrument},
     listener::{ListenerFamilies, ListenerMetrics},
@@ -32,6 +33,7 @@ pub struct Metrics {
     unmatched: Arc<RouteMetrics>,
     upstreams: Arc<UpstreamFamilies>,
     listeners: ListenerFamilies,
+    cache: Arc<CacheFamilies>,
     process: ProcessMetrics,
 }
 
@@ -63,6 +65,7 @@ impl Metrics {
             routes,
             upstreams: UpstreamFamilies::register(&registrar)?,
             listeners: ListenerFamilies::register(&registrar)?,
+            cache: CacheFamilies::register(&registrar)?,
             process: ProcessMetrics::register(&registrar, version, revision)?,
             registry,
         })
@@ -86,6 +89,11 @@ impl Metrics {
     /// A handle of a listener.
     pub fn listener(&self, name: &str) -> Arc<ListenerMetrics> {
         Arc::new(self.listeners.listener(name))
+    }
+
+    /// The series of the cache.
+    pub fn cache(&self) -> &Arc<CacheFamilies> {
+        &self.cache
     }
 
     /// The series of the process itself.

@@ -3,7 +3,7 @@ use std::time::Duration;
 use http::Method;
 
 use super::*;
-use crate::telemetry::{label::*, reason::*};
+use crate::telemetry::{cache::*, label::*, reason::*};
 
 fn metrics() -> Metrics {
     Metrics::new("1.2.3", "abc").unwrap()
@@ -27,7 +27,10 @@ fn filled() -> (Metrics, impl Sized) {
     route.answered(&Method::GET, 200, Duration::from_millis(3));
     upstream.set_endpoints([("127.0.0.1:1", EndpointState::Healthy)]);
     metrics.process().set_certificates([("example", 2_000_000_000)]);
-    (metrics, (route, upstream, listener))
+    let cached = metrics.cache().route("patients");
+    metrics.cache().tier(Tier::Memory);
+    metrics.cache().tier(Tier::Redis);
+    (metrics, (route, upstream, listener, cached))
 }
 
 #[test]
@@ -83,6 +86,12 @@ const FAMILIES: &str = "
     proxy_access_log_dropped_total proxy_config_reloads_total
     proxy_config_last_reload_success_timestamp_seconds proxy_config_generation proxy_build_info
     proxy_draining proxy_runtime_workers proxy_metrics_scrape_duration_seconds
+    cache_hits_total cache_misses_total cache_requests_total cache_lookup_duration_seconds
+    cache_write_duration_seconds cache_writes_total cache_entries cache_size_bytes
+    cache_capacity_bytes cache_evictions_total cache_purges_total cache_stale_served_total
+    cache_revalidations_total cache_coalesced_requests_total cache_lock_wait_seconds
+    cache_backend_errors_total cache_backend_up cache_breaker_state cache_corrupted_values_total
+    cache_write_queue_entries cache_write_queue_bytes
 ";
 
 #[test]
@@ -96,6 +105,10 @@ fn counters_exist_before_their_first_event() {
         r#"proxy_connections_rejected_total{listener="public",reason="connection_limit"}"#,
         r#"proxy_config_reloads_total{result="failure"}"#,
         r#"proxy_label_overflow_total{family="http_requests_total"}"#,
+        r#"cache_requests_total{route="patients",result="stale"}"#,
+        r#"cache_hits_total{tier="memory"}"#,
+        r#"cache_backend_errors_total{tier="redis",operation="get",reason="timeout"}"#,
+        r#"cache_corrupted_values_total{tier="redis",reason="checksum"}"#,
         "proxy_access_log_dropped_total",
     ] {
         assert_eq!(value(&metrics, series), Some(0.0), "{series}");
@@ -248,6 +261,36 @@ fn states_and_the_process_show_their_numbers() {
     assert_eq!(value(&metrics, r#"proxy_tls_certificate_expiry_timestamp_seconds{cert="old"}"#), None);
     assert_eq!(value(&metrics, r#"proxy_build_info{version="1.2.3",revision="abc"}"#), Some(1.0));
     assert!(value(&metrics, "proxy_config_last_reload_success_timestamp_seconds") > Some(1.6e9));
+}
+
+#[test]
+fn a_tier_that_is_not_in_use_shows_no_series() {
+    let metrics = metrics();
+    let memory = metrics.cache().tier(Tier::Memory);
+    memory.looked_up(true, Duration::from_micros(3));
+    memory.failed(BackendOperation::Get, BackendFailure::Timeout);
+    memory.set_size(2, 300, 1_000);
+    assert!(!text(&metrics).contains(r#"tier="redis""#), "an alert on cache_backend_up would fire");
+    assert!(!text(&metrics).contains("cache_backend_errors_total{"));
+    assert_eq!(value(&metrics, r#"cache_size_bytes{tier="memory"}"#), Some(300.0));
+    let redis = metrics.cache().tier(Tier::Redis);
+    redis.failed(BackendOperation::Get, BackendFailure::Timeout);
+    redis.set_breaker(BreakerState::Open);
+    assert_eq!(redis.failures(BackendOperation::Get, BackendFailure::Timeout), 1);
+    assert_eq!(value(&metrics, r#"cache_breaker_state{tier="redis"}"#), Some(2.0));
+    assert!(!text(&metrics).contains(r#"cache_entries{tier="redis"}"#), "Redis tells that itself");
+}
+
+#[test]
+fn a_route_that_goes_takes_its_cache_along() {
+    let metrics = metrics();
+    let route = metrics.cache().route("r");
+    route.request(CacheResult::Hit);
+    route.coalesced();
+    assert_eq!(value(&metrics, r#"cache_requests_total{route="r",result="hit"}"#), Some(1.0));
+    assert_eq!(route.counts().map(|(_, count)| count).sum::<u64>(), 1);
+    drop(route);
+    assert!(!text(&metrics).contains(r#"route="r""#));
 }
 
 #[test]

@@ -1,0 +1,139 @@
+//! What is on its way to Redis: bounded, and never waited for by a request.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::{
+    super::{entry::StoredEntry, key::EntryKey},
+    lease::{Lease, LeaseGuard},
+};
+use crate::{
+    config::cache::WriteQueueConfig,
+    telemetry::{cache::WriteResult, metrics::TierMetrics},
+};
+
+/// Something to be done.
+pub enum Job {
+    /// Keep an entry, then give back the leave to fetch it.
+    Put { key: EntryKey, entry: Arc<StoredEntry>, lease: Option<LeaseGuard> },
+    /// Drop an entry.
+    Remove(EntryKey),
+    /// Give back the leave to fetch an entry that was not stored.
+    Release { lease: Lease, declined: bool },
+}
+
+impl Job {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Put { entry, .. } => entry.weight(),
+            Self::Remove(_) | Self::Release { .. } => 0,
+        }
+    }
+}
+
+/// The queue. It has one reader.
+pub struct Queue {
+    waiting: Mutex<Waiting>,
+    /// Wakes the reader.
+    arrived: Notify,
+    /// Wakes who waits for the queue to be empty.
+    drained: Notify,
+    max_entries: usize,
+    max_bytes: usize,
+    metrics: Arc<TierMetrics>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    jobs: VecDeque<Job>,
+    bytes: usize,
+    /// The reader is at work on what it took.
+    busy: bool,
+}
+
+impl Queue {
+    pub fn new(config: &WriteQueueConfig, metrics: Arc<TierMetrics>) -> Self {
+        Self {
+            waiting: Mutex::default(),
+            arrived: Notify::new(),
+            drained: Notify::new(),
+            max_entries: config.entries,
+            max_bytes: usize::try_from(config.bytes.get()).unwrap_or(usize::MAX),
+            metrics,
+        }
+    }
+
+    /// Adds a job; one that does not fit is dropped and counted.
+    pub fn push(&self, job: Job) {
+        let bytes = job.bytes();
+        // What costs no bytes still finds room when entries do not: it is what makes room elsewhere.
+        let max_entries = if bytes == 0 { self.max_entries.saturating_mul(2) } else { self.max_entries };
+        let mut waiting = self.waiting.lock();
+        let fits = waiting.jobs.len() < max_entries && waiting.bytes.saturating_add(bytes) <= self.max_bytes;
+        if fits {
+            waiting.jobs.push_back(job);
+            waiting.bytes += bytes;
+            self.metrics.set_queue(waiting.jobs.len(), waiting.bytes);
+            drop(waiting);
+            self.arrived.notify_one();
+            return;
+        }
+        drop(waiting);
+        match job {
+            Job::Put { lease, .. } => {
+                self.metrics.written(WriteResult::QueueFull);
+                if let Some(lease) = lease.and_then(LeaseGuard::take) {
+                    // Its drop would come back here; if there is no room for it, it runs out by itself.
+                    self.push(Job::Release { lease, declined: false });
+                }
+            }
+            Job::Remove(_) | Job::Release { .. } => {}
+        }
+    }
+
+    /// Waits until there is something to do and takes up to `count` jobs. Ask for more only
+    /// when they are done.
+    pub async fn take(&self, count: usize) -> Vec<Job> {
+        loop {
+            {
+                let mut waiting = self.waiting.lock();
+                waiting.busy = false;
+                if waiting.jobs.is_empty() {
+                    self.drained.notify_waiters();
+                } else {
+                    waiting.busy = true;
+                    let count = count.min(waiting.jobs.len());
+                    let jobs: Vec<Job> = waiting.jobs.drain(..count).collect();
+                    waiting.bytes -= jobs.iter().map(Job::bytes).sum::<usize>();
+                    self.metrics.set_queue(waiting.jobs.len(), waiting.bytes);
+                    return jobs;
+                }
+            }
+            self.arrived.notified().await;
+        }
+    }
+
+    /// Waits until all is done that was pushed before.
+    pub async fn drained(&self) {
+        loop {
+            let drained = self.drained.notified();
+            tokio::pin!(drained);
+            // Listens before it looks, so that nothing is missed between the two.
+            drained.as_mut().enable();
+            {
+                let waiting = self.waiting.lock();
+                if waiting.jobs.is_empty() && !waiting.busy {
+                    return;
+                }
+            }
+            drained.await;
+        }
+    }
+
+    /// Jobs waiting.
+    pub fn len(&self) -> usize {
+        self.waiting.lock().jobs.len()
+    }
+}
