@@ -6,4 +6,5 @@
 //! [`entry::StoredEntry`] values and know no HTTP; `storage` joins both for Pingora.
 
 pub mod entry;
+pub mod invalidation;
 pub mod key;
