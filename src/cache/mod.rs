@@ -8,3 +8,4 @@
 pub mod entry;
 pub mod invalidation;
 pub mod key;
+pub mod purge;
