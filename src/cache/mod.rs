@@ -6,6 +6,9 @@
 //! [`entry::StoredEntry`] values and know no HTTP; `storage` joins both for Pingora.
 
 pub mod codec;
+pub mod compress;
 pub mod entry;
+pub mod invalidation;
 pub mod key;
 pub mod redis;
+pub mod purge;
