@@ -5,5 +5,7 @@
 //! are functions of header fields and a given time; the tiers (`memory`, `redis`) hold
 //! [`entry::StoredEntry`] values and know no HTTP; `storage` joins both for Pingora.
 
+pub mod directives;
 pub mod entry;
 pub mod key;
+mod text;
