@@ -5,7 +5,20 @@
 //! are functions of header fields and a given time; the tiers (`memory`, `redis`) hold
 //! [`entry::StoredEntry`] values and know no HTTP; `storage` joins both for Pingora.
 
+mod condition;
+pub mod conditional;
+pub mod date;
 pub mod directives;
 pub mod entry;
+pub mod fields;
+pub mod freshness;
+pub mod invalidate;
 pub mod key;
+pub mod policy;
+mod query;
+pub mod range;
+pub mod reuse;
+pub mod status;
+pub mod tags;
 mod text;
+pub mod vary;
