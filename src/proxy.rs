@@ -6,13 +6,16 @@ use std::{os::fd::RawFd, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use pingora_cache::{
+    CacheKey, CacheMeta, ForcedFreshness, HitHandler, RespCacheable, key::HashBinary,
+};
 use pingora_core::{Error, Result, modules::http::HttpModules, protocols::Digest, upstreams::peer::HttpPeer};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use crate::{
     phases::{
-        admit,
+        admit, cache,
         context::RequestContext,
         deadline, headers, observe,
         rejection::{self, Rejection},
@@ -37,7 +40,7 @@ impl Gateway {
     fn plan(&self, session: &Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
         let request = session.req_header();
         admit::check(request, &self.resources)?;
-        route::select(request, ctx)?;
+        route::select(request, ctx, &self.resources)?;
         admit::announced_body(request, ctx.planned()?.route.body_limit)
     }
 }
@@ -72,8 +75,52 @@ impl ProxyHttp for Gateway {
         }
     }
 
+    fn request_cache_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<()> {
+        cache::enable(session, ctx, &self.resources);
+        Ok(())
+    }
+
+    fn cache_key_callback(&self, _session: &Session, ctx: &mut Self::CTX) -> Result<CacheKey> {
+        cache::key(ctx)
+    }
+
+    fn cache_vary_filter(
+        &self,
+        meta: &CacheMeta,
+        ctx: &mut Self::CTX,
+        request: &RequestHeader,
+    ) -> Option<HashBinary> {
+        cache::vary(meta, request, ctx, &self.resources)
+    }
+
+    async fn cache_hit_filter(
+        &self,
+        _session: &mut Session,
+        meta: &CacheMeta,
+        _hit_handler: &mut HitHandler,
+        _is_fresh: bool,
+        ctx: &mut Self::CTX,
+    ) -> Result<Option<ForcedFreshness>> {
+        Ok(cache::judge_hit(meta, ctx))
+    }
+
+    fn should_serve_stale(&self, session: &mut Session, ctx: &mut Self::CTX, error: Option<&Error>) -> bool {
+        cache::may_serve_stale(session, ctx, error)
+    }
+
+    fn response_cache_filter(
+        &self,
+        session: &Session,
+        response: &ResponseHeader,
+        ctx: &mut Self::CTX,
+    ) -> Result<RespCacheable> {
+        cache::admit(session, response, ctx, &self.resources)
+    }
+
     async fn proxy_upstream_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
-        match upstream::prepare(ctx) {
+        match cache::only_if_cached(ctx).and_then(|()| upstream::prepare(ctx)) {
+            // Pingora serves the stale response when no backend can be picked.
+            Err(_) if session.cache.can_serve_stale_error() => Ok(true),
             Ok(()) => Ok(true),
             Err(refusal) => {
                 Box::pin(rejection::respond(session, ctx, refusal)).await;
@@ -152,6 +199,8 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         upstream::responded(session, ctx, response)?;
         headers::from_upstream(response);
+        cache::confirm(session, response, ctx);
+        invalidate::after(session, response, ctx, &self.resources).await;
         Ok(())
     }
 
@@ -162,6 +211,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut Self::CTX,
     ) -> Result<()> {
         admit::end_when_draining(session, &self.resources);
+        cache::to_downstream(session, response, ctx)?;
         headers::to_downstream(response, ctx)
     }
 
@@ -183,6 +233,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Self::CTX) {
+        cache::close(session, ctx, &self.resources);
         observe::close(session, error, ctx, &self.resources);
     }
 

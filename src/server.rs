@@ -108,7 +108,7 @@ fn compile(config: &Config) -> Result<Parts, Vec<Problem>> {
         }
     }
     let resources =
-        Resources::new(process, stores).map_err(|error| vec![Problem::new("process", error.to_string())])?;
+        Resources::new(process, stores).map_err(|found| [problems.clone(), found].concat())?;
     match build(&config.traffic, &resources, None) {
         Ok(snapshot) if problems.is_empty() => Ok(Parts { resources, snapshot, tls: settings }),
         Ok(_) => Err(problems),

@@ -7,7 +7,7 @@ use std::{
 
 use http::HeaderValue;
 
-use super::rejection::Rejection;
+use super::{cache::CacheUse, rejection::Rejection};
 use crate::{
     downstream::DeadlineHandle,
     headers::{Client, RequestId},
@@ -34,6 +34,8 @@ pub struct RequestContext {
     pub snapshot: Option<Arc<Snapshot>>,
     /// The plan, once matched.
     pub plan: Option<Plan>,
+    /// What the cache has to do with it. `None`: nothing.
+    pub cache: Option<Box<CacheUse>>,
     /// What was tried upstream.
     pub attempts: Attempts,
     /// Bytes of the request's body seen so far.
@@ -125,6 +127,7 @@ impl RequestContext {
             request_id: None,
             snapshot: None,
             plan: None,
+            cache: None,
             attempts: Attempts::default(),
             body_received: 0,
             rejection: None,

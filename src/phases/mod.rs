@@ -5,9 +5,11 @@
 //! anything up by name: the route that was matched holds all there is.
 
 pub mod admit;
+pub mod cache;
 pub mod context;
 pub mod deadline;
 pub mod headers;
+pub mod invalidate;
 pub mod observe;
 pub mod rejection;
 pub mod route;

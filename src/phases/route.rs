@@ -5,18 +5,27 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
 use super::{
+    cache::{self, Outset},
     context::{Plan, RequestContext},
     headers::to_downstream,
     rejection::{Rejection, answer},
 };
-use crate::{routing::RequestParts, runtime::route::Action, telemetry::reason::BadRequestReason};
+use crate::{
+    routing::RequestParts,
+    runtime::{resources::Resources, route::Action},
+    telemetry::reason::BadRequestReason,
+};
 
 /// Matches the request and resolves everything later phases need.
 ///
 /// # Errors
 /// [`Rejection::NoRoute`] when no route takes it, [`Rejection::BadRequest`] when
 /// its path is not fit to be routed.
-pub fn select(request: &RequestHeader, ctx: &mut RequestContext) -> Result<(), Rejection> {
+pub fn select(
+    request: &RequestHeader,
+    ctx: &mut RequestContext,
+    resources: &Resources,
+) -> Result<(), Rejection> {
     let snapshot = ctx.snapshot.as_ref().ok_or(Rejection::OutOfOrder)?;
     let sent = parts(request);
     let path = snapshot.paths.apply(sent.path);
@@ -39,6 +48,8 @@ pub fn select(request: &RequestHeader, ctx: &mut RequestContext) -> Result<(), R
     });
     let deadline = target.as_ref().and_then(|t| t.timeouts.total).map(|total| ctx.started_at + total);
     let pattern = matched.pattern.to_owned();
+    let outset = Outset { route: &route, parts: &parts, captures: &matched.captures, tls: ctx.is_tls() };
+    ctx.cache = cache::begin(&outset, resources);
     let in_flight = route.metrics.begin();
     ctx.plan = Some(Plan { route, pattern, target, location, rewritten, deadline, hash, in_flight });
     Ok(())

@@ -162,6 +162,11 @@ pub(super) fn names_of(matches: &MatchConfig) -> Option<Vec<String>> {
     Some(names)
 }
 
+/// The names that every path of a route captures; none where a pattern is no pattern.
+pub fn captures_of(matches: &MatchConfig) -> Vec<String> {
+    names_of(matches).unwrap_or_default()
+}
+
 /// What a pattern captured from a path.
 ///
 /// Two references: the slices are cut when asked for, so that a route which

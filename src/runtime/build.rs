@@ -7,10 +7,11 @@ use http::{HeaderValue, StatusCode};
 
 use super::{
     resources::Resources,
-    route::{Action, Route, Target},
+    route::{Action, Route, RouteCache, Target},
     snapshot::{NamedUpstream, Snapshot},
 };
 use crate::{
+    cache::{policy::CachePolicy, tags::TagTemplates},
     config::{
         finding::Problem,
         headers::HeaderRulesConfig,
@@ -19,7 +20,7 @@ use crate::{
         values::Name,
     },
     headers::{Forwarding, HeaderRules, Message, SecurityHeaders},
-    routing::{Entry, PathPolicy, Redirect, Rewrite, RouteTable, WeightedSplit},
+    routing::{Entry, captures_of, PathPolicy, Redirect, Rewrite, RouteTable, WeightedSplit},
     upstream::{RetryPolicy, Upstream},
 };
 
@@ -60,6 +61,7 @@ pub fn build(
             generation: previous.map_or(1, |p| p.generation + 1),
             routes,
             paths: PathPolicy::new(&config.paths),
+            caches: config.routes.iter().any(|route| route.cache.is_some()),
             upstreams,
             forwarding: Arc::new(forwarding),
             config: config.clone(),
@@ -109,6 +111,10 @@ impl RouteBuilder<'_> {
         let request = problems.take("headers.request", request);
         let response = rules(&common.response, &route.headers.response, Message::Response);
         let response = problems.take("headers.response", response);
+        let captures = captures_of(&route.matches);
+        let captures: Vec<&str> = captures.iter().map(String::as_str).collect();
+        let cache = self.cache(route, &captures, problems);
+        let on_write = problems.take("on_write", TagTemplates::compile(&route.on_write, &captures));
         Some(Route {
             name: route.name.to_string(),
             action: action?,
@@ -117,8 +123,22 @@ impl RouteBuilder<'_> {
             request_headers: request?,
             response_headers: response?,
             security_headers: security?,
+            cache: cache?,
+            on_write: on_write?,
             metrics: self.resources.metrics.route(route.name.as_str()),
         })
+    }
+
+    fn cache(&self, route: &RouteConfig, captures: &[&str], problems: &mut Problems) -> Option<Option<RouteCache>> {
+        let Some(section) = &route.cache else { return Some(None) };
+        let policy = problems.take("cache", CachePolicy::compile(section, captures))?;
+        let name = route.name.as_str();
+        let store = self.resources.cache;
+        Some(Some(RouteCache {
+            policy,
+            tag: store.keys().tag("route", name.as_bytes()),
+            metrics: store.metrics().route(name),
+        }))
     }
 
     fn action(&self, route: &RouteConfig, problems: &mut Problems) -> Option<Action> {

@@ -1,16 +1,41 @@
 //! What lives as long as the process.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use pingora_cache::{lock::CacheLock, predictor::Predictor};
 
 use super::{lifecycle::Lifecycle, listener::Listener};
 use crate::{
-    config::process::{LimitsConfig, ProcessConfig},
+    cache::{
+        invalidation::{InvalidationLog, LogLimits},
+        key::KeyMaker,
+        memory::MemoryTier,
+        redis::{NodeId, RedisTier},
+        store::CacheStore,
+    },
+    config::{
+        cache::CacheStoreConfig,
+        finding::Problem,
+        process::{LimitsConfig, ProcessConfig},
+        values::Secret,
+    },
     telemetry::{
         access_log::AccessLog,
-        metrics::{Metrics, MetricsError},
+        cache::Tier,
+        metrics::Metrics,
     },
     tls::CertificateStore,
 };
+
+/// Remembers which requests were answered with what may not be stored.
+pub type CachePredictor = Predictor<16>;
+/// How many of them in each of its parts.
+const PREDICTED: usize = 1024;
+/// Longest time that others wait for one fetch, whatever their routes say.
+const FILL_LIMIT: Duration = Duration::from_secs(60);
+/// The most that the clocks of two nodes are believed to differ after Redis was asked for
+/// its own.
+const CLOCK_MARGIN: Duration = Duration::from_millis(10);
 
 /// Built once, before the first snapshot; shared by everything after.
 pub struct Resources {
@@ -24,6 +49,12 @@ pub struct Resources {
     pub certificates: Vec<Arc<CertificateStore>>,
     /// Limits on what a client may send.
     pub limits: LimitsConfig,
+    /// Stored responses. Pingora wants it for the life of the process.
+    pub cache: &'static CacheStore,
+    /// One fetch for all requests that wait for the same response.
+    pub cache_lock: &'static CacheLock,
+    /// Remembers responses that were not stored, so that nobody waits for them.
+    pub cache_predictor: &'static CachePredictor,
     /// Starting, serving or draining.
     pub lifecycle: Lifecycle,
 }
@@ -32,13 +63,15 @@ impl Resources {
     /// Everything that the `process:` section describes, apart from sockets and threads.
     ///
     /// # Errors
-    /// Never for a correct table of metric families.
+    /// What is wrong with the section of the cache.
     pub fn new(
         config: &ProcessConfig,
         certificates: Vec<Arc<CertificateStore>>,
-    ) -> Result<Self, MetricsError> {
+    ) -> Result<Self, Vec<Problem>> {
         let revision = option_env!("NILEGATE_REVISION").unwrap_or("unknown");
-        let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), revision)?);
+        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), revision);
+        let metrics = Arc::new(metrics.map_err(|error| vec![Problem::new("process", error.to_string())])?);
+        let cache = cache_store(&config.cache, &metrics).map_err(|problem| vec![problem])?;
         let listeners = config
             .listeners
             .iter()
@@ -55,6 +88,10 @@ impl Resources {
             listeners,
             certificates,
             limits: config.limits.clone(),
+            // Pingora keeps references to these in every session.
+            cache: Box::leak(Box::new(cache)),
+            cache_lock: Box::leak(CacheLock::new_boxed(FILL_LIMIT)),
+            cache_predictor: Box::leak(Box::new(CachePredictor::new(PREDICTED, None))),
             lifecycle: Lifecycle::default(),
         })
     }
@@ -68,4 +105,23 @@ impl Resources {
     pub fn open_connections(&self) -> usize {
         self.listeners.iter().map(|listener| listener.open_connections()).sum()
     }
+}
+
+fn cache_store(config: &CacheStoreConfig, metrics: &Metrics) -> Result<CacheStore, Problem> {
+    let families = metrics.cache();
+    let redis = config.redis.as_ref().map(|redis| {
+        let node = NodeId::unique(&std::process::id().to_string());
+        let tier = RedisTier::new(redis, node, Arc::clone(families.tier(Tier::Redis)));
+        tier.map_err(|problem| problem.within("process.cache.redis"))
+    });
+    let redis = redis.transpose()?;
+    let margin = if redis.is_some() { CLOCK_MARGIN } else { Duration::ZERO };
+    let limits = LogLimits { margin, ..LogLimits::default() };
+    Ok(CacheStore::new(
+        KeyMaker::new(config.key_secret.as_ref().map(Secret::expose)),
+        MemoryTier::new(&config.memory),
+        redis,
+        InvalidationLog::new(limits),
+        Arc::clone(families),
+    ))
 }

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
 use crate::{
+    cache::{key::Tag, policy::CachePolicy, tags::TagTemplates},
     headers::{HeaderRules, SecurityHeaders},
     routing::{Redirect, Rewrite, WeightedSplit},
-    telemetry::metrics::{RouteMetrics, UpstreamMetrics},
+    telemetry::metrics::{RouteCacheMetrics, RouteMetrics, UpstreamMetrics},
     upstream::{ResolvedTimeouts, RetryPolicy, Upstream},
 };
 
@@ -28,8 +29,22 @@ pub struct Route {
     pub response_headers: HeaderRules,
     /// Protective fields of the response.
     pub security_headers: Option<SecurityHeaders>,
+    /// What is kept of its responses.
+    pub cache: Option<RouteCache>,
+    /// Tags that a successful unsafe request takes out of the cache.
+    pub on_write: TagTemplates,
     /// Handles of the route's metric series.
     pub metrics: Arc<RouteMetrics>,
+}
+
+/// What is kept of the responses of a route.
+pub struct RouteCache {
+    /// The rules.
+    pub policy: CachePolicy,
+    /// The tag of everything the route keeps.
+    pub tag: Tag,
+    /// Handles of the metric series of the route's cache.
+    pub metrics: Arc<RouteCacheMetrics>,
 }
 
 /// Where the answer of a route comes from.

@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub routes: RouteTable<Arc<Route>>,
     /// What becomes of paths before a route is looked for.
     pub paths: PathPolicy,
+    /// Whether any route keeps responses.
+    pub caches: bool,
     /// All upstreams by name, for probes, readiness and metrics.
     pub upstreams: BTreeMap<String, NamedUpstream>,
     /// What is believed of peers and said of the gateway.
