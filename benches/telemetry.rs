@@ -70,6 +70,7 @@ fn record() -> AccessRecord<'static> {
         upstream_reused: Some(true),
         error: None,
         detail: None,
+        cache: None,
         user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"),
     }
 }

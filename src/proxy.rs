@@ -17,7 +17,7 @@ use crate::{
     phases::{
         admit, cache,
         context::RequestContext,
-        deadline, headers, observe,
+        deadline, headers, invalidate, observe,
         rejection::{self, Rejection},
         route, upstream,
     },
@@ -173,6 +173,7 @@ impl ProxyHttp for Gateway {
         upstream: &mut RequestHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
+        cache::sent(ctx, &self.resources);
         headers::to_upstream(upstream, session.req_header().version, ctx)
     }
 

@@ -35,7 +35,7 @@ use crate::{
         admin::Admin,
         front::{Front, ProxiedTls},
     },
-    tasks::{Drain, ProbeUpstreams, Signals, WarmUp, WatchCertificates, WatchConfig, WriteAccessLog},
+    tasks::{Drain, KeepCache, ProbeUpstreams, Signals, WarmUp, WatchCertificates, WatchConfig, WriteAccessLog},
     telemetry::{access_log::AccessLogWriter, log},
     tls,
     upstream::Prober,
@@ -259,6 +259,8 @@ impl Tasks<'_> {
             let watch = WatchCertificates { resources: Arc::clone(self.resources) };
             server.add_service(background_service("watch certificates", watch));
         }
+        let cache = KeepCache { resources: Arc::clone(self.resources) };
+        server.add_service(background_service("keep cache", cache));
         let access_log = self.resources.access_log.clone().zip(writer);
         if let Some((log, writer)) = access_log.clone() {
             server.add_service(background_service("write access log", WriteAccessLog { log, writer }));

@@ -18,6 +18,7 @@ pub mod freshness;
 pub mod invalidate;
 pub mod invalidation;
 pub mod key;
+pub mod manage;
 pub mod memory;
 pub mod policy;
 pub mod purge;

@@ -131,6 +131,11 @@ impl CachePolicy {
         !self.ignored.vary
     }
 
+    /// Whether HEAD has slots of its own.
+    pub fn keeps_head_apart(&self) -> bool {
+        self.slot.keeps_head_apart()
+    }
+
     /// Whether stored responses keep their `Set-Cookie`, and a 304 may change it.
     pub fn keeps_cookies(&self) -> bool {
         self.set_cookie == SetCookie::Store

@@ -131,15 +131,9 @@ fn admission(meta: &CacheMeta) -> Result<Admission> {
 
 /// The head of a stored response as Pingora wants it.
 fn stored_meta(found: &Found, key: &CacheKey) -> Result<CacheMeta> {
-    let (status, block, times, variance) = match found {
-        Found::Stored { entry, .. } => (entry.status(), entry.fields(), entry.times(), entry.variance()),
-        Found::Filling(fill) => {
-            let admission = &fill.admission;
-            (admission.status, &admission.fields[..], &admission.times, admission.variance)
-        }
-    };
+    let (status, times) = (found.status(), found.times());
     let mut head = ResponseHeader::build_no_case(status, Some(16))?;
-    for (name, value) in fields::lines(block) {
+    for (name, value) in fields::lines(found.fields()) {
         let name = HeaderName::from_bytes(name).map_err(|_| fault("a stored field has no name"))?;
         let value = HeaderValue::from_bytes(value).map_err(|_| fault("a stored field has no value"))?;
         head.append_header(name, value)?;
@@ -164,7 +158,7 @@ fn stored_meta(found: &Found, key: &CacheKey) -> Result<CacheMeta> {
         head,
     );
     meta.set_epoch_override(SystemTime::from(times.born));
-    if let Some(variance) = variance {
+    if let Some(variance) = found.variance() {
         meta.set_variance(variance);
     }
     meta.extensions_mut().insert(Hit(found.clone()));

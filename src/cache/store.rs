@@ -9,15 +9,16 @@ use std::{
     },
 };
 
+use http::StatusCode;
 use parking_lot::Mutex;
 
 use super::{
-    entry::{Stamp, StoredEntry},
+    entry::{Stamp, StoredEntry, Times},
     fill::{Admission, Fill},
-    invalidation::{InvalidationLog, Judgement},
-    key::{EntryKey, KeyMaker},
+    invalidation::{self, InvalidationLog, Judgement, Record},
+    key::{EntryKey, KeyMaker, Tag},
     memory::MemoryTier,
-    redis::{LeaseGuard, Leased, RedisTier},
+    redis::{LeaseGuard, Leased, RedisTier, StreamId},
 };
 use crate::telemetry::{
     cache::{Tier, WriteResult},
@@ -208,6 +209,14 @@ impl CacheStore {
         }
     }
 
+    /// Makes records count: on this node before it returns, on the others as soon as they
+    /// hear of it. Gives the place of the record among those of all nodes, if Redis took it.
+    pub async fn invalidate(&self, records: &[Record]) -> Option<StreamId> {
+        self.invalidations.apply_all(records, self.now());
+        let redis = self.redis.as_ref()?;
+        redis.publish(invalidation::encode(records)).await.ok()
+    }
+
     /// The fill of a slot that is under way.
     pub fn filling(&self, slot: EntryKey) -> Option<Arc<Fill>> {
         if self.filling.load(Ordering::Acquire) == 0 {
@@ -245,14 +254,47 @@ impl Found {
         }
     }
 
-    fn is_newer_than(&self, other: &Self) -> bool {
-        self.requested() > other.requested()
+    /// The status of the response.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Stored { entry, .. } => entry.status(),
+            Self::Filling(fill) => fill.admission.status,
+        }
     }
 
-    fn requested(&self) -> Stamp {
+    /// Its fields in HTTP/1.1 form.
+    pub fn fields(&self) -> &[u8] {
         match self {
-            Self::Stored { entry, .. } => entry.times().requested,
-            Self::Filling(fill) => fill.admission.times.requested,
+            Self::Stored { entry, .. } => entry.fields(),
+            Self::Filling(fill) => &fill.admission.fields,
         }
+    }
+
+    /// Its moments.
+    pub fn times(&self) -> &Times {
+        match self {
+            Self::Stored { entry, .. } => entry.times(),
+            Self::Filling(fill) => &fill.admission.times,
+        }
+    }
+
+    /// Its tags.
+    pub fn tags(&self) -> &[Tag] {
+        match self {
+            Self::Stored { entry, .. } => entry.tags(),
+            Self::Filling(fill) => &fill.admission.tags,
+        }
+    }
+
+    /// The request fields it depends on, hashed.
+    pub fn variance(&self) -> Option<[u8; 16]> {
+        match self {
+            Self::Stored { entry, .. } => entry.variance(),
+            Self::Filling(fill) => fill.admission.variance,
+        }
+    }
+
+    fn is_newer_than(&self, other: &Self) -> bool {
+        self.times().requested > other.times().requested
     }
 }

@@ -7,5 +7,5 @@ mod request;
 pub use self::{
     admission::{admit, confirm},
     report::{close, result, to_downstream},
-    request::{CacheUse, Outset, begin, enable, judge_hit, key, may_serve_stale, only_if_cached, vary},
+    request::{CacheUse, Outset, begin, enable, judge_hit, key, may_serve_stale, only_if_cached, sent, vary},
 };

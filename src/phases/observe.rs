@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use pingora_core::Error;
 use pingora_proxy::Session;
 
+use super::cache;
 use super::{
     context::{Current, RequestContext},
     rejection::Rejection,
@@ -14,6 +15,7 @@ use crate::{
     runtime::resources::Resources,
     telemetry::{
         access_log::{AccessLog, AccessRecord},
+        cache::CacheResult,
         label::Protocol,
         reason::{AbortPhase, BadRequestReason, ErrorReason},
     },
@@ -112,6 +114,7 @@ fn write(
         upstream_reused: (attempts.count > 0).then_some(attempts.reused),
         error,
         detail: ctx.rejection.as_ref().map(Rejection::code),
+        cache: cache::result(session, ctx).map(CacheResult::as_str),
         user_agent: header(http::header::USER_AGENT),
     });
 }

@@ -45,6 +45,12 @@ pub enum Rejection {
     UpstreamBadResponse,
     /// The request as a whole took too long.
     TotalTimeout,
+    /// It wants a stored response or none, and there is none.
+    OnlyIfCached,
+    /// It may not purge.
+    PurgeForbidden,
+    /// It lacks the token for what it asks.
+    Unauthorized,
     /// The client went away.
     ClientAbort,
     /// The client took too long to send.
@@ -71,6 +77,9 @@ impl Rejection {
             Self::UpstreamTimeout => ErrorReason::UpstreamTimeout,
             Self::UpstreamBadResponse => ErrorReason::UpstreamBadResponse,
             Self::TotalTimeout => ErrorReason::TotalTimeout,
+            Self::OnlyIfCached => ErrorReason::OnlyIfCached,
+            Self::PurgeForbidden => ErrorReason::PurgeForbidden,
+            Self::Unauthorized => ErrorReason::Unauthorized,
             Self::ClientAbort => ErrorReason::ClientAbort,
             Self::ClientTimeout => ErrorReason::ClientTimeout,
             Self::OutOfOrder | Self::Internal => ErrorReason::Internal,
@@ -98,6 +107,9 @@ impl Rejection {
                 StatusCode::BAD_GATEWAY
             }
             Self::ConnectTimeout | Self::UpstreamTimeout | Self::TotalTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::OnlyIfCached => StatusCode::GATEWAY_TIMEOUT,
+            Self::PurgeForbidden => StatusCode::FORBIDDEN,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
             // 499 is nginx's; it is never sent, only counted.
             Self::ClientAbort => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
             Self::ClientTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -116,6 +128,9 @@ impl Rejection {
             }
             Self::NoRoute => "No route takes this request.",
             Self::BodyTooLarge => "The request body is larger than this route allows.",
+            Self::OnlyIfCached => "There is no stored response for this request.",
+            Self::PurgeForbidden => "Purging is not allowed from this address.",
+            Self::Unauthorized => "This needs a bearer token.",
             Self::NoHealthyBackend => "No backend of the service is available.",
             Self::CircuitOpen => "The service is failing and is given a pause.",
             Self::ConnectFailed => "The service could not be reached.",
@@ -129,6 +144,22 @@ impl Rejection {
             Self::ClientTimeout => "The request was not sent in time.",
             Self::OutOfOrder | Self::Internal => "Something went wrong in the gateway.",
         })
+    }
+
+    /// Whether it tells of the upstream that it cannot serve.
+    pub fn is_upstreams(&self) -> bool {
+        matches!(
+            self,
+            Self::NoHealthyBackend
+                | Self::CircuitOpen
+                | Self::ConnectFailed
+                | Self::ConnectTimeout
+                | Self::TlsFailed
+                | Self::UpstreamReset
+                | Self::UpstreamTimeout
+                | Self::UpstreamBadResponse
+                | Self::TotalTimeout
+        )
     }
 
     /// Seconds after which trying again may help.

@@ -51,7 +51,7 @@ mod tree;
 mod value_test;
 
 pub use path::PathPolicy;
-pub use pattern::{Captures, PathPattern};
+pub use pattern::{Captures, PathPattern, captures_of};
 pub use redirect::Redirect;
 pub use request::RequestParts;
 pub use rewrite::Rewrite;

@@ -20,7 +20,7 @@ use crate::{
         values::Name,
     },
     headers::{Forwarding, HeaderRules, Message, SecurityHeaders},
-    routing::{Entry, captures_of, PathPolicy, Redirect, Rewrite, RouteTable, WeightedSplit},
+    routing::{Entry, PathPolicy, Redirect, Rewrite, RouteTable, WeightedSplit, captures_of},
     upstream::{RetryPolicy, Upstream},
 };
 

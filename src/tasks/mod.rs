@@ -4,6 +4,7 @@
 //! the current snapshot holds. None of them starts before the server does.
 
 mod drain;
+mod keep_cache;
 mod probe_upstreams;
 mod warm_up;
 mod watch_certificates;
@@ -11,6 +12,7 @@ mod watch_config;
 mod write_access_log;
 
 pub use drain::{Drain, Signals};
+pub use keep_cache::KeepCache;
 pub use probe_upstreams::ProbeUpstreams;
 pub use warm_up::WarmUp;
 pub use watch_certificates::WatchCertificates;

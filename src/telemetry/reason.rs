@@ -17,6 +17,12 @@ label! {
         UriTooLong = "uri_too_long",
         /// Routes match the path, none the method.
         MethodNotAllowed = "method_not_allowed",
+        /// The client takes nothing but a stored response, and there is none.
+        OnlyIfCached = "only_if_cached",
+        /// The client may not purge.
+        PurgeForbidden = "purge_forbidden",
+        /// The client lacks credentials.
+        Unauthorized = "unauthorized",
         /// The upstream has no backend that may be selected.
         NoHealthyBackend = "no_healthy_backend",
         /// The circuit breaker of the upstream is open.

@@ -49,11 +49,13 @@ pub enum NotStored {
     NoLifetime,
     /// It is stale already, and nothing could be done with it.
     Stale,
+    /// Its body is larger than any tier keeps.
+    TooLarge,
 }
 
 impl NotStored {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Method,
         Self::Status,
         Self::NotUnderstood,
@@ -69,6 +71,7 @@ impl NotStored {
         Self::Fields,
         Self::NoLifetime,
         Self::Stale,
+        Self::TooLarge,
     ];
 
     /// The reason as a word, for metrics and `Cache-Status`.
@@ -89,6 +92,7 @@ impl NotStored {
             Self::Fields => "fields",
             Self::NoLifetime => "no-lifetime",
             Self::Stale => "stale",
+            Self::TooLarge => "too-large",
         }
     }
 }

@@ -10,12 +10,12 @@ use pingora_proxy::Session;
 use super::CacheUse;
 use crate::{
     cache::{
-        entry::Stamp,
         fields,
         fill::Admission,
         freshness::Answer,
         policy::{NotStored, Storable},
         storage::Hit,
+        store::Found,
         tags,
     },
     phases::context::RequestContext,
@@ -52,21 +52,25 @@ pub fn admit(
         return Ok(unwanted("no-cache"));
     };
     let received = resources.cache.now();
-    let merged = confirmed_headers(session, kept, cache, received);
-    let (status, headers) = match &merged {
-        Some((status, headers)) => (*status, headers),
-        None => (response.status, &response.headers),
+    let confirmed = cache.confirmation.take().zip(session.cache.maybe_cache_meta().and_then(stored));
+    let merged = confirmed.as_ref().map(|(update, found)| {
+        fields::merge(found.fields(), update, kept.policy.keeps_cookies(), received)
+    });
+    let confirmed = confirmed.map(|(_, found)| found);
+    let (status, headers) = match (&confirmed, &merged) {
+        (Some(found), Some(headers)) => (found.status(), headers),
+        _ => (response.status, &response.headers),
     };
     let request = session.req_header();
     // What Pingora fetches for a HEAD is a GET.
-    let method = if request.method == Method::HEAD && !kept.keeps_head_apart { &Method::GET } else { &request.method };
+    let method = if request.method == Method::HEAD && !kept.policy.keeps_head_apart() { &Method::GET } else { &request.method };
     let requested = cache.requested.unwrap_or(received);
     let answer = Answer { status, headers, requested, received };
     let judged = match cache.not_stored {
         Some(reason) => Err(reason),
         None => kept.policy.judge(method, &request.headers, &answer),
     };
-    match judged.and_then(|storable| admission(kept, cache, &answer, &storable, resources)) {
+    match judged.and_then(|storable| admission(kept, cache, &answer, &storable, confirmed, resources)) {
         Ok((admission, head)) => {
             cache.stored = true;
             cache.times = Some(admission.times);
@@ -80,18 +84,9 @@ pub fn admit(
     }
 }
 
-/// What a stored response is with the fields of the 304 that confirmed it.
-fn confirmed_headers(
-    session: &Session,
-    kept: &RouteCache,
-    cache: &mut CacheUse,
-    received: Stamp,
-) -> Option<(StatusCode, HeaderMap)> {
-    let confirmation = cache.confirmation.take()?;
-    let meta = session.cache.maybe_cache_meta()?;
-    let Hit(found) = meta.extensions().get::<Hit>()?;
-    let merged = fields::merge(found.fields(), &confirmation, kept.policy.keeps_cookies(), received);
-    Some((meta.response_header().status, merged))
+/// The stored response that a revalidation is about.
+fn stored(meta: &CacheMeta) -> Option<&Found> {
+    meta.extensions().get::<Hit>().map(|Hit(found)| found)
 }
 
 fn admission(
@@ -99,6 +94,7 @@ fn admission(
     cache: &CacheUse,
     answer: &Answer<'_>,
     storable: &Storable,
+    confirmed: Option<&Found>,
     resources: &Resources,
 ) -> std::result::Result<(Admission, HeaderMap), NotStored> {
     let store = resources.cache;
@@ -110,11 +106,18 @@ fn admission(
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(NotStored::TooLarge);
     }
-    let mut tags = cache.tags.clone();
-    tags::of_response(store.keys(), answer.headers, &mut tags)?;
-    tags.push(kept.tag);
     let url = cache.url.as_ref();
-    tags.extend(url.map(|url| url.tag(store.keys())));
+    let tags = match &confirmed {
+        // A 304 without tags says nothing about them.
+        Some(found) if !tags::are_stated(answer.headers) => found.tags().into(),
+        _ => {
+            let mut tags = cache.tags.clone();
+            tags::of_response(store.keys(), answer.headers, &mut tags)?;
+            tags.push(kept.tag);
+            tags.extend(url.map(|url| url.tag(store.keys())));
+            tags
+        }
+    };
     let block = fields::write(answer.headers, &storable.omitted, answer.received)?;
     let head = fields::to_headers(&block);
     let admission = Admission {

@@ -1,10 +1,11 @@
 //! Before the answer: whether the cache is asked, under which key, and whether what it has fits.
 
-use std::time::SystemTime;
-
-use http::{HeaderMap, StatusCode};
-use pingora_cache::{CacheKey, CacheMeta, CacheOptionOverrides, ForcedFreshness};
-use pingora_core::{Error, ErrorSource, ErrorType};
+use http::HeaderMap;
+use pingora_cache::{
+    CacheKey, CacheMeta, CacheOptionOverrides, ForcedFreshness, lock::CacheKeyLockImpl,
+    predictor::CacheablePredictor,
+};
+use pingora_core::{Error, ErrorType};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
@@ -20,7 +21,7 @@ use crate::{
         storage::Hit,
         vary::Vary,
     },
-    phases::{context::RequestContext, rejection::Rejection},
+    phases::{context::RequestContext, rejection::Rejection, upstream},
     routing::{Captures, RequestParts},
     runtime::{
         resources::Resources,
@@ -124,9 +125,15 @@ pub fn enable(session: &mut Session, ctx: &RequestContext, resources: &Resources
         overrides.wait_timeout = Some(wait);
         overrides
     });
-    let lock = wait.is_some().then_some(resources.cache_lock);
-    // What the predictor knows would make a request pass that wants to be stored first of all.
-    let predictor = cache.wishes.only_if_cached.then_some(()).is_none().then_some(resources.cache_predictor);
+    let lock: Option<&'static CacheKeyLockImpl> = match wait {
+        Some(_) => Some(resources.cache_lock),
+        None => None,
+    };
+    // Whoever takes nothing but a stored response is not sent past the cache.
+    let predictor: Option<&'static (dyn CacheablePredictor + Sync)> = match cache.wishes.only_if_cached {
+        true => None,
+        false => Some(resources.cache_predictor),
+    };
     session.cache.enable(resources.cache, None, predictor, lock, overrides);
 }
 
@@ -136,7 +143,7 @@ pub fn enable(session: &mut Session, ctx: &RequestContext, resources: &Resources
 /// If the cache is not used.
 pub fn key(ctx: &RequestContext) -> pingora_core::Result<CacheKey> {
     let slot = ctx.cache.as_deref().and_then(|cache| cache.slot).ok_or(Rejection::OutOfOrder)?;
-    let mut key = CacheKey::new(slot.0);
+    let mut key = CacheKey::new(slot.0, "");
     key.set_primary_bin_override(slot.0);
     Ok(key)
 }
@@ -180,26 +187,32 @@ pub fn judge_hit(meta: &CacheMeta, ctx: &mut RequestContext) -> Option<ForcedFre
 
 /// Whether a stale response is served: while it is refreshed (`None`), or instead of an error.
 pub fn may_serve_stale(session: &Session, ctx: &mut RequestContext, error: Option<&Error>) -> bool {
-    let Some(cache) = ctx.cache.as_deref_mut() else { return false };
+    let Some(cache) = ctx.cache.as_deref() else { return false };
     if cache.wishes.no_cache || cache.wishes.max_age == Some(0) {
         return false;
     }
     let Some(error) = error else {
-        cache.stale = Some(StaleReason::WhileRevalidate);
+        note(ctx, StaleReason::WhileRevalidate, None);
         return true;
     };
     let failed = match error.etype() {
         // What the upstream said, as far as it says that it cannot serve (RFC 5861 section 4).
         ErrorType::HTTPStatus(500 | 502 | 503 | 504) => true,
         ErrorType::HTTPStatus(_) => false,
-        _ => *error.esource() == ErrorSource::Upstream || Rejection::is_upstreams_fault(error),
+        _ => upstream::refusal_of(ctx, error).is_upstreams(),
     };
     if failed && session.response_written().is_none() {
-        cache.stale = Some(StaleReason::IfError);
-        cache.revalidation = Some(RevalidationResult::Failed);
+        note(ctx, StaleReason::IfError, Some(RevalidationResult::Failed));
         return true;
     }
     false
+}
+
+fn note(ctx: &mut RequestContext, reason: StaleReason, outcome: Option<RevalidationResult>) {
+    if let Some(cache) = ctx.cache.as_deref_mut() {
+        cache.stale = Some(reason);
+        cache.revalidation = outcome.or(cache.revalidation);
+    }
 }
 
 /// Refuses a request that wants a stored response or none, and found none.
@@ -210,5 +223,12 @@ pub fn only_if_cached(ctx: &RequestContext) -> Result<(), Rejection> {
     match &ctx.cache {
         Some(cache) if cache.wishes.only_if_cached => Err(Rejection::OnlyIfCached),
         _ => Ok(()),
+    }
+}
+
+/// Notes when the request goes to the upstream: what is void from then on is not its answer.
+pub fn sent(ctx: &mut RequestContext, resources: &Resources) {
+    if let Some(cache) = ctx.cache.as_deref_mut() {
+        cache.requested = Some(resources.cache.now());
     }
 }

@@ -253,6 +253,7 @@ fn log(
         upstream_first_byte: None,
         error: Some(refusal.reason()),
         detail: Some(refusal.code()),
+        cache: None,
         user_agent: None,
     });
 }

@@ -60,6 +60,8 @@ pub struct AccessRecord<'a> {
     pub error: Option<ErrorReason>,
     /// More about the error: for operators, not told to the client.
     pub detail: Option<&'a str>,
+    /// What the cache did, on routes that have one.
+    pub cache: Option<&'a str>,
     /// The value of `User-Agent`.
     pub user_agent: Option<&'a [u8]>,
 }
@@ -105,6 +107,7 @@ impl AccessRecord<'_> {
             line.word(key!("error"), error.as_str());
         }
         line.option(key!("detail"), self.detail, TEXT_MAX);
+        line.option(key!("cache"), self.cache, TEXT_MAX);
         if let Some(user_agent) = self.user_agent {
             line.text(key!("user_agent"), user_agent, TEXT_MAX);
         }

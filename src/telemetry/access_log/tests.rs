@@ -37,6 +37,7 @@ fn record() -> AccessRecord<'static> {
         upstream_reused: Some(true),
         error: Some(ErrorReason::UpstreamReset),
         detail: Some("connection reset"),
+        cache: None,
         user_agent: Some(b"curl/8"),
     }
 }
@@ -252,6 +253,7 @@ proptest! {
             user_agent: agent.as_deref(),
             request_id: &id,
             detail: detail.as_deref(),
+            cache: None,
             status,
             ..record()
         });
