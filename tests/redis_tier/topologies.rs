@@ -1,12 +1,17 @@
 //! What is stored is found, wherever Redis is and however it is reached.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use nilegate::telemetry::cache::{BackendFailure, BackendOperation, WriteResult};
+use nilegate::{
+    cache::redis::Lookup,
+    telemetry::cache::{BackendFailure, BackendOperation, WriteResult},
+};
 
 use crate::harness::{
     Node, RedisServer, entry, entry_for, key, name,
-    redis::{MASTER, RedisCluster, RedisOptions, RedisSentinels, wait_reply},
+    redis::{RedisOptions, wait_reply},
+    redis_cluster::RedisCluster,
+    redis_sentinel::{MASTER, RedisSentinels},
     tls::Authority,
     wait_until,
 };
@@ -165,6 +170,35 @@ async fn a_cluster_holds_entries_leases_and_invalidations() {
     let errors = [BackendOperation::Get, BackendOperation::Set, BackendOperation::Lease];
     for operation in errors {
         assert_eq!(other.metrics.failures(operation, BackendFailure::Moved), 0, "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn a_cluster_that_loses_a_master_costs_no_more_than_the_time_allowed() {
+    let mut cluster = RedisCluster::start().await;
+    let yaml = format!(
+        "{{ cluster: {:?}, timeout: 50ms, connect_timeout: 500ms, breaker: {{ failures: 3, open: 200ms }} }}",
+        cluster.urls()
+    );
+    let node = Node::start(&yaml).await;
+    node.wait_working().await;
+    cluster.nodes[1].kill();
+    wait_until("the loss to be noticed", async || {
+        let started = Instant::now();
+        let lookups = (0..30).map(|n| node.tier.get(key(n)));
+        let lookups = futures::future::join_all(lookups).await;
+        assert!(started.elapsed() < Duration::from_millis(300), "{:?}", started.elapsed());
+        lookups.iter().any(|lookup| matches!(lookup, Lookup::Unavailable(_)))
+    })
+    .await;
+    cluster.nodes[1].restart().await;
+    cluster.wait_whole().await;
+    for n in 0..30 {
+        wait_until("every slot to work again", async || {
+            node.put(key(n), &entry(&[n])).await;
+            node.body(key(n)).await == Some(vec![n])
+        })
+        .await;
     }
 }
 
