@@ -19,7 +19,8 @@ const KEY: EntryKey = EntryKey([7; 16]);
 
 /// JSON of so many bytes, as compressible as lists of records are.
 fn entry(len: usize) -> StoredEntry {
-    let record = |n: usize| format!(r#"{{"id":{n},"name":"Patient {}","active":{}}},"#, n * 7919, n % 3 == 0);
+    let record =
+        |n: usize| format!(r#"{{"id":{n},"name":"Patient {}","active":{}}},"#, n * 7919, n.is_multiple_of(3));
     let mut body: String = (0..).map(record).take(len / 40 + 1).collect();
     body.truncate(len);
     let parts = Parts {

@@ -30,12 +30,15 @@ pub struct Problem {
     pub hint: Option<String>,
     /// How bad it is.
     pub severity: Severity,
+    /// What it is about is a secret: the line in the file is not to be shown.
+    pub secret: bool,
 }
 
 impl Problem {
     /// A problem at a path.
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), message: message.into(), hint: None, severity: Severity::Error }
+        let (path, message) = (path.into(), message.into());
+        Self { path, message, hint: None, severity: Severity::Error, secret: false }
     }
 
     /// Something that works but is probably not meant.
@@ -47,6 +50,13 @@ impl Problem {
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
+        self
+    }
+
+    /// The same problem, about a secret: the line in the file is not shown.
+    #[must_use]
+    pub fn about_secret(mut self) -> Self {
+        self.secret = true;
         self
     }
 

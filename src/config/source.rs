@@ -78,7 +78,10 @@ impl Source {
             width: place.width,
             message: self.conceal(problem.message),
             hint: problem.hint.map(|hint| self.conceal(hint)),
-            excerpt: line.and_then(|line| text?.lines().nth(line)).map(str::to_owned),
+            excerpt: line
+                .filter(|_| !problem.secret)
+                .and_then(|line| text?.lines().nth(line))
+                .map(str::to_owned),
         }
     }
 

@@ -4,6 +4,10 @@
 pub mod ports;
 #[path = "../e2e/harness/redis.rs"]
 pub mod redis;
+#[path = "../e2e/harness/redis_cluster.rs"]
+pub mod redis_cluster;
+#[path = "../e2e/harness/redis_sentinel.rs"]
+pub mod redis_sentinel;
 #[path = "../e2e/harness/tls.rs"]
 pub mod tls;
 #[path = "../e2e/harness/wait.rs"]

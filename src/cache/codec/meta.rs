@@ -21,7 +21,7 @@ use super::{
 
 const FIXED: usize = 88;
 
-/// Bytes that [`write`] adds.
+/// Bytes that [`write()`] adds.
 pub fn len(entry: &StoredEntry) -> usize {
     FIXED + entry.tags().len() * 8
 }

@@ -225,3 +225,6 @@ fn id(value: &Value) -> Option<StreamId> {
     let Value::BulkString(text) = value else { return None };
     std::str::from_utf8(text).ok()?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests;

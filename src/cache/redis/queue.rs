@@ -137,3 +137,68 @@ impl Queue {
         self.waiting.lock().jobs.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::{
+        cache::entry::{Parts, Times},
+        config::values::ByteSize,
+        telemetry::{cache::Tier, metrics::Metrics},
+    };
+
+    fn queue(entries: usize, bytes: u64) -> (Arc<Queue>, Arc<TierMetrics>) {
+        let metrics = Arc::clone(Metrics::new("1", "a").unwrap().cache().tier(Tier::Redis));
+        let config = WriteQueueConfig { entries, bytes: ByteSize(bytes) };
+        (Arc::new(Queue::new(&config, Arc::clone(&metrics))), metrics)
+    }
+
+    fn put(body: &[u8]) -> Job {
+        let parts = Parts {
+            status: StatusCode::OK,
+            fields: b"",
+            body,
+            target: b"",
+            variance: None,
+            tags: &[],
+            times: Times::default(),
+        };
+        let entry = Arc::new(StoredEntry::new(&parts).unwrap());
+        Job::Put { key: EntryKey([1; 16]), entry, lease: None }
+    }
+
+    #[tokio::test]
+    async fn it_is_bounded_by_entries_and_by_bytes() {
+        let (queue, metrics) = queue(2, 100_000);
+        (0..3).for_each(|_| queue.push(put(b"x")));
+        assert_eq!((queue.len(), metrics.writes(WriteResult::QueueFull)), (2, 1));
+        // What takes no bytes still finds room, though not for ever.
+        (0..9).for_each(|n| queue.push(Job::Remove(EntryKey([n; 16]))));
+        assert_eq!(queue.len(), 4);
+        assert_eq!(queue.take(3).await.len(), 3);
+        queue.push(put(&[0; 100_000]));
+        assert_eq!((queue.len(), metrics.writes(WriteResult::QueueFull)), (1, 2), "too many bytes");
+        queue.push(put(&[0; 90_000]));
+        queue.push(put(&[0; 90_000]));
+        assert_eq!((queue.len(), metrics.writes(WriteResult::QueueFull)), (2, 3));
+        assert_eq!(queue.take(9).await.len(), 2);
+        queue.push(put(&[0; 90_000]));
+        assert_eq!(queue.len(), 1, "bytes that are gone make room");
+    }
+
+    #[tokio::test]
+    async fn it_is_drained_when_the_work_is_done() {
+        let (queue, _) = queue(9, 100_000);
+        queue.drained().await;
+        queue.push(put(b"x"));
+        let mut drained = Box::pin(queue.drained());
+        assert!(futures::poll!(&mut drained).is_pending());
+        queue.take(9).await;
+        assert!(futures::poll!(&mut drained).is_pending(), "taken is not done");
+        let mut next = Box::pin(queue.take(9));
+        assert!(futures::poll!(&mut next).is_pending());
+        drained.await;
+    }
+}

@@ -52,9 +52,8 @@ impl RedisConfig {
         let mut url = |path: String, url: &Secret| match parse(url) {
             Ok(info) => Some(info),
             Err(message) => {
-                problems.push(
-                    Problem::new(path, message).hint("write `redis://host:6379` or `rediss://host:6379`"),
-                );
+                let hint = "write `redis://host:6379` or `rediss://host:6379`";
+                problems.push(Problem::new(path, message).hint(hint).about_secret());
                 None
             }
         };
@@ -68,13 +67,14 @@ impl RedisConfig {
             sentinels.filter_map(|(n, text)| url(format!("sentinel.nodes[{n}]"), text)).collect();
         for (key, infos) in [("cluster", &nodes), ("sentinel.nodes", &sentinels)] {
             if infos.iter().any(|info| matches!(info.addr(), ConnectionAddr::Unix(_))) {
-                problems.push(Problem::new(key, "needs addresses of the network, not of a socket file"));
+                let message = "needs addresses of the network, not of a socket file";
+                problems.push(Problem::new(key, message).about_secret());
             }
         }
         if nodes.iter().any(|info| info.redis_settings().db() != 0)
             || (!self.cluster.is_empty() && self.database.is_some_and(|database| database != 0))
         {
-            problems.push(Problem::new("cluster", "a cluster has only the database 0"));
+            problems.push(Problem::new("cluster", "a cluster has only the database 0").about_secret());
         }
         let alike = |info: &ConnectionInfo| {
             let settings = info.redis_settings();
@@ -83,7 +83,7 @@ impl RedisConfig {
         };
         if nodes.windows(2).any(|pair| alike(&pair[0]) != alike(&pair[1])) {
             let message = "all nodes need the same scheme, user and password";
-            problems.push(Problem::new("cluster", message));
+            problems.push(Problem::new("cluster", message).about_secret());
         }
         if let Some(sentinel) = &self.sentinel {
             if sentinel.nodes.is_empty() {
@@ -116,7 +116,7 @@ impl EncryptionConfig {
             let bytes = BASE64_STANDARD.decode(secret.expose().trim()).ok();
             bytes.and_then(|bytes| Key::try_from(bytes).ok()).ok_or_else(|| {
                 let message = "is not 32 bytes in base64";
-                Problem::new(path, message).hint("make one: `openssl rand -base64 32`")
+                Problem::new(path, message).hint("make one: `openssl rand -base64 32`").about_secret()
             })
         };
         let key = decode("encrypt.key".to_owned(), &self.key)?;

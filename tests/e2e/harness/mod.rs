@@ -11,6 +11,8 @@ pub mod origin;
 pub mod ports;
 pub mod raw;
 pub mod redis;
+pub mod redis_cluster;
+pub mod redis_sentinel;
 pub mod script;
 pub mod tls;
 pub mod wait;
