@@ -6,9 +6,7 @@ use std::{os::fd::RawFd, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use pingora_cache::{
-    CacheKey, CacheMeta, ForcedFreshness, HitHandler, RespCacheable, key::HashBinary,
-};
+use pingora_cache::{CacheKey, CacheMeta, ForcedFreshness, HitHandler, RespCacheable, key::HashBinary};
 use pingora_core::{Error, Result, modules::http::HttpModules, protocols::Digest, upstreams::peer::HttpPeer};
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
@@ -63,10 +61,21 @@ impl ProxyHttp for Gateway {
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
+        // Boxed, here and below: kept in place, the future of what few requests
+        // need would make that of every request larger.
+        match cache::manage::wanted(session.req_header(), ctx, &self.resources) {
+            Ok(None) => {}
+            Ok(Some(wanted)) => {
+                Box::pin(cache::manage::serve(wanted, session, ctx, &self.resources)).await?;
+                return Ok(true);
+            }
+            Err(refusal) => {
+                Box::pin(rejection::respond(session, ctx, refusal)).await;
+                return Ok(true);
+            }
+        }
         match self.plan(session, ctx) {
             Ok(()) if ctx.target().is_some() => Ok(false),
-            // Boxed, here and below: kept in place, the future of what few requests
-            // need would make that of every request larger.
             Ok(()) => Box::pin(route::answer_locally(session, ctx)).await,
             Err(refusal) => {
                 Box::pin(rejection::respond(session, ctx, refusal)).await;
@@ -76,6 +85,7 @@ impl ProxyHttp for Gateway {
     }
 
     fn request_cache_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<()> {
+        cache::coding::choose(session.req_header_mut(), ctx)?;
         cache::enable(session, ctx, &self.resources);
         Ok(())
     }
@@ -174,6 +184,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut Self::CTX,
     ) -> Result<()> {
         cache::sent(ctx, &self.resources);
+        cache::coding::to_upstream(upstream, ctx)?;
         headers::to_upstream(upstream, session.req_header().version, ctx)
     }
 
@@ -200,6 +211,7 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         upstream::responded(session, ctx, response)?;
         headers::from_upstream(response);
+        cache::coding::begin(session, response, ctx)?;
         cache::confirm(session, response, ctx);
         invalidate::after(session, response, ctx, &self.resources).await;
         Ok(())
@@ -219,11 +231,12 @@ impl ProxyHttp for Gateway {
     fn upstream_response_body_filter(
         &self,
         session: &mut Session,
-        _body: &mut Option<Bytes>,
+        body: &mut Option<Bytes>,
         end_of_stream: bool,
         ctx: &mut Self::CTX,
     ) -> Result<Option<std::time::Duration>> {
         upstream::body_arrived(session, ctx, end_of_stream)?;
+        cache::coding::encode(body, end_of_stream, ctx)?;
         Ok(None)
     }
 

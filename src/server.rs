@@ -35,7 +35,9 @@ use crate::{
         admin::Admin,
         front::{Front, ProxiedTls},
     },
-    tasks::{Drain, KeepCache, ProbeUpstreams, Signals, WarmUp, WatchCertificates, WatchConfig, WriteAccessLog},
+    tasks::{
+        Drain, KeepCache, ProbeUpstreams, Signals, WarmUp, WatchCertificates, WatchConfig, WriteAccessLog,
+    },
     telemetry::{access_log::AccessLogWriter, log},
     tls,
     upstream::Prober,
@@ -107,8 +109,7 @@ fn compile(config: &Config) -> Result<Parts, Vec<Problem>> {
             }
         }
     }
-    let resources =
-        Resources::new(process, stores).map_err(|found| [problems.clone(), found].concat())?;
+    let resources = Resources::new(process, stores).map_err(|found| [problems.clone(), found].concat())?;
     match build(&config.traffic, &resources, None) {
         Ok(snapshot) if problems.is_empty() => Ok(Parts { resources, snapshot, tls: settings }),
         Ok(_) => Err(problems),

@@ -1,6 +1,8 @@
 //! The cache's part in a request: may it be used, what is found, what is kept.
 
 mod admission;
+pub mod coding;
+pub mod manage;
 mod report;
 mod request;
 

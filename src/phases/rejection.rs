@@ -277,6 +277,9 @@ async fn write(
     response.insert_header(header::CONTENT_TYPE, "application/problem+json")?;
     response.insert_header(header::CONTENT_LENGTH, body.len())?;
     response.insert_header(header::CACHE_CONTROL, "no-store")?;
+    if *rejection == Rejection::Unauthorized {
+        response.insert_header(header::WWW_AUTHENTICATE, "Bearer")?;
+    }
     if let Some(seconds) = rejection.retry_after() {
         response.insert_header(header::RETRY_AFTER, seconds)?;
     }

@@ -93,7 +93,12 @@ pub fn x_cache(result: CacheResult) -> &'static str {
     }
 }
 
-fn status(result: CacheResult, session: &Session, response: &ResponseHeader, cache: &CacheUse) -> CacheStatus {
+fn status(
+    result: CacheResult,
+    session: &Session,
+    response: &ResponseHeader,
+    cache: &CacheUse,
+) -> CacheStatus {
     let ttl = cache.times.map(|times| {
         let now = Stamp::now();
         let left = times.fresh_until.since(now).as_secs();

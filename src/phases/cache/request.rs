@@ -9,6 +9,7 @@ use pingora_core::{Error, ErrorType};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
+use super::coding::Coding;
 use crate::{
     cache::{
         directives::RequestDirectives,
@@ -61,6 +62,8 @@ pub struct CacheUse {
     pub times: Option<Times>,
     /// Whether another request's fetch was waited for.
     pub collapsed: bool,
+    /// How the response is being compressed.
+    pub coding: Option<Coding>,
 }
 
 /// What is known of a request when its route has been found.
