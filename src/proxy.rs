@@ -34,9 +34,10 @@ impl Gateway {
     }
 
     /// From the request to the plan: everything that can refuse before a backend is asked.
-    fn plan(&self, session: &Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
+    fn plan(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
+        admit::check(session.req_header(), &self.resources)?;
+        admit::normalize(session.req_header_mut())?;
         let request = session.req_header();
-        admit::check(request, &self.resources)?;
         route::select(request, ctx)?;
         admit::announced_body(request, ctx.planned()?.route.body_limit)
     }

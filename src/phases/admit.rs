@@ -6,7 +6,7 @@ use pingora_proxy::Session;
 use super::{context::RequestContext, rejection::Rejection};
 use crate::{
     framing,
-    headers::Client,
+    headers::{self, Client},
     runtime::{resources::Resources, snapshot::SnapshotCell},
 };
 
@@ -44,6 +44,17 @@ pub fn check(request: &RequestHeader, resources: &Resources) -> Result<(), Rejec
     if request.version == http::Version::HTTP_2 {
         framing::check_h2(request, &framing::HeadLimits::from(&resources.limits))
             .map_err(Rejection::BadRequest)?;
+    }
+    Ok(())
+}
+
+/// Brings the fields of a sound request into the one form that later phases read.
+///
+/// # Errors
+/// [`Rejection::Internal`] if a field cannot be set.
+pub fn normalize(request: &mut RequestHeader) -> Result<(), Rejection> {
+    if request.version == http::Version::HTTP_2 {
+        headers::join_cookies(request).map_err(|_| Rejection::Internal)?;
     }
     Ok(())
 }

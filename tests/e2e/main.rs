@@ -26,3 +26,4 @@ mod routing;
 mod shutdown;
 mod tls;
 mod upstreams;
+mod versions;
