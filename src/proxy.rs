@@ -163,6 +163,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut Self::CTX,
     ) -> Result<()> {
         admit::end_when_draining(session, &self.resources);
+        headers::frame(session, response);
         headers::to_downstream(response, ctx)
     }
 

@@ -23,6 +23,9 @@ pub fn open(session: &mut Session, ctx: &mut RequestContext, resources: &Resourc
     ctx.client = peer.map(|peer| Client::identify(peer, fields, forwarding.trusted()));
     ctx.request_id = ctx.client.as_ref().map(|client| forwarding.request_id(client, fields));
     ctx.snapshot = Some(snapshot);
+    if session.req_header().version == http::Version::HTTP_10 {
+        super::headers::speak_http10(session);
+    }
     session.set_read_timeout(Some(resources.limits.body_timeout.get()));
     session.set_write_timeout(Some(resources.limits.write_timeout.get()));
     end_when_draining(session, resources);
