@@ -14,7 +14,7 @@ use crate::{
     phases::{
         admit,
         context::RequestContext,
-        deadline, headers, observe,
+        failure, headers, observe,
         rejection::{self, Rejection},
         route, upstream,
     },
@@ -89,14 +89,14 @@ impl ProxyHttp for Gateway {
 
     async fn connected_to_upstream(
         &self,
-        session: &mut Session,
+        _session: &mut Session,
         reused: bool,
         _peer: &HttpPeer,
         _fd: RawFd,
         digest: Option<&Digest>,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        upstream::connected(session, ctx, reused, digest);
+        upstream::connected(ctx, reused, digest);
         Ok(())
     }
 
@@ -107,7 +107,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut Self::CTX,
         error: Box<Error>,
     ) -> Box<Error> {
-        upstream::connect_failed(session, ctx, error)
+        failure::connect_failed(session, ctx, error)
     }
 
     fn error_while_proxy(
@@ -118,7 +118,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut Self::CTX,
         _client_reused: bool,
     ) -> Box<Error> {
-        upstream::attempt_failed(session, ctx, error)
+        failure::attempt_failed(session, ctx, error)
     }
 
     async fn upstream_request_filter(
@@ -127,20 +127,21 @@ impl ProxyHttp for Gateway {
         upstream: &mut RequestHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        headers::to_upstream(upstream, session.req_header().version, ctx)
+        headers::to_upstream(upstream, session.req_header().version, ctx)?;
+        upstream::begun(ctx, session.is_body_done());
+        Ok(())
     }
 
     async fn request_body_filter(
         &self,
         _session: &mut Session,
         body: &mut Option<Bytes>,
-        _end_of_stream: bool,
+        end_of_stream: bool,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        let piece = body.as_ref().map_or(0, Bytes::len);
-        admit::count_body(ctx, piece)?;
-        if piece > 0 {
-            deadline::restart(ctx);
+        admit::count_body(ctx, body.as_ref().map_or(0, Bytes::len))?;
+        if end_of_stream || body.is_none() {
+            upstream::sent(ctx);
         }
         Ok(())
     }
@@ -169,17 +170,17 @@ impl ProxyHttp for Gateway {
 
     fn upstream_response_body_filter(
         &self,
-        session: &mut Session,
+        _session: &mut Session,
         _body: &mut Option<Bytes>,
         end_of_stream: bool,
         ctx: &mut Self::CTX,
     ) -> Result<Option<std::time::Duration>> {
-        upstream::body_arrived(session, ctx, end_of_stream)?;
+        upstream::body_arrived(ctx, end_of_stream)?;
         Ok(None)
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Self::CTX) -> FailToProxy {
-        let refusal = upstream::refusal_of(ctx, error);
+        let refusal = failure::refusal_of(ctx, error);
         let error_code = rejection::respond(session, ctx, refusal).await;
         FailToProxy { error_code, can_reuse_downstream: false }
     }

@@ -103,6 +103,7 @@ impl GatedStream {
         loop {
             ready!(timer.as_mut().poll(cx));
             if timer.deadline() >= ends {
+                self.deadline.pass();
                 return Poll::Ready(());
             }
             timer.as_mut().reset(ends);
@@ -294,6 +295,7 @@ mod tests {
         gate.deadline().begin(Instant::now(), Duration::from_secs(5), None);
         let error = gate.read_u8().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(gate.deadline().has_passed());
         gate.open(BytesMut::new(), Allowance::Bytes(1));
         client.write_all(b"x").await.unwrap();
         assert_eq!(gate.read_u8().await.unwrap(), b'x');

@@ -7,6 +7,7 @@
 pub mod admit;
 pub mod context;
 pub mod deadline;
+pub mod failure;
 pub mod headers;
 pub mod observe;
 pub mod rejection;

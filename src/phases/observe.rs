@@ -7,6 +7,7 @@ use pingora_proxy::Session;
 
 use super::{
     context::{Current, RequestContext},
+    failure,
     rejection::Rejection,
     upstream,
 };
@@ -26,7 +27,7 @@ pub fn close(session: &mut Session, error: Option<&Error>, ctx: &mut RequestCont
     upstream::attempted(ctx, now);
     // An error after the refusal was answered changes nothing about the cause.
     let reason = ctx.rejection.as_ref().map(Rejection::reason);
-    let reason = reason.or_else(|| error.map(|error| upstream::refusal_of(ctx, error).reason()));
+    let reason = reason.or_else(|| error.map(|error| failure::refusal_of(ctx, error).reason()));
     let status = session.response_written().map(|response| response.status.as_u16());
     let unmatched = resources.metrics.unmatched();
     let metrics = ctx.plan.as_ref().map_or(unmatched, |plan| &plan.route.metrics);

@@ -208,6 +208,12 @@ impl From<Rejection> for Box<Error> {
     }
 }
 
+/// Whether a response with this status ends HTTP's part of the exchange: any but an
+/// interim one. After a 101 the bytes belong to another protocol.
+pub fn is_final(status: StatusCode) -> bool {
+    !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS
+}
+
 /// Answers with the refusal, unless something has been answered already.
 ///
 /// Returns the status code the client got: that of the refusal, that of the
@@ -218,7 +224,7 @@ pub async fn respond(session: &mut Session, ctx: &mut RequestContext, rejection:
     let status = rejection.status();
     // The first refusal is the one that counts.
     let rejection = ctx.rejection.get_or_insert(rejection).clone();
-    if let Some(sent) = answer.filter(|sent| !sent.is_informational()) {
+    if let Some(sent) = answer.filter(|sent| is_final(*sent)) {
         // Too late for an answer: the client must see that the body is cut off.
         session.set_keepalive(None);
         return sent.as_u16();

@@ -24,6 +24,8 @@ mod reload;
 mod resilience;
 mod routing;
 mod shutdown;
+mod slow_clients;
 mod tls;
+mod tunnels;
 mod upstreams;
 mod versions;

@@ -41,3 +41,31 @@ async fn the_cookies_of_an_http2_client_reach_the_backend_as_one_field() {
     client.get("/").header("cookie", "a=b").header("cookie", "c=d").header("cookie", "e=f").send().await;
     assert_eq!(origin.only_request().header("cookie"), Some("a=b; c=d; e=f"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_http2_upload_is_rewritten_like_any_other_request() {
+    let http1 = Origin::saying("ok").await;
+    let http2 = H2Origin::start(|_| H2Answer::ok(&["ok"])).await;
+    for (protocol, origin) in [("http1", http1.address()), ("http2", http2.address())] {
+        let gateway = Gateway::before(origin)
+            .upstream(&format!("protocol: {protocol}"))
+            .routes(
+                r#"
+                - name: all
+                  match: { path: "/a/**" }
+                  upstream: origin
+                  rewrite: { strip_prefix: /a, host: inner.test }
+                "#,
+            )
+            .start()
+            .await;
+        let answer = gateway.client().http2().post("/a/b?c", "body").host("outer.test").send().await;
+        assert_eq!((answer.status, answer.text()), (200, "ok"), "{protocol}");
+    }
+    let seen = http1.only_request();
+    assert_eq!((seen.target.as_str(), seen.header("host")), ("/b?c", Some("inner.test")));
+    assert_eq!((seen.header("x-forwarded-host"), &seen.body[..]), (Some("outer.test"), &b"body"[..]));
+    let seen = &http2.requests()[0];
+    assert_eq!((seen.path.as_str(), seen.authority.as_deref()), ("/b?c", Some("inner.test")));
+    assert_eq!(seen.body, "body");
+}
