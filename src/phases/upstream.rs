@@ -64,6 +64,8 @@ pub fn pick(session: &mut Session, ctx: &mut RequestContext) -> Result<Box<HttpP
     };
     let mut peer = attempt.backend().peer(&target.timeouts);
     peer.options.read_timeout = deadline::patience(session, ctx, &target.timeouts, &peer);
+    // A repeated attempt gets the body from its beginning.
+    ctx.body_received = 0;
     let attempts = &mut ctx.attempts;
     attempts.count = attempts.count.saturating_add(1);
     attempts.first_byte = None;

@@ -47,6 +47,21 @@ async fn a_post_is_repeated_only_with_an_idempotency_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_body_counts_once_against_its_limit() {
+    let (broken, sound) = (Origin::start(|_| Answer::nothing()).await, Origin::saying("sound").await);
+    let gateway = without_ejection(&broken, &sound)
+        .routes("- { name: all, upstream: origin, body_limit: 60KiB }")
+        .start()
+        .await;
+    for _ in 0..2 {
+        let body = vec![b'x'; 40 << 10];
+        let answer = gateway.client().post("/", body).header("Idempotency-Key", "k1").send().await;
+        assert_eq!((answer.status, answer.text()), (200, "sound"));
+    }
+    assert_eq!(broken.requests().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_repeated_once_the_response_has_begun() {
     let origin = Origin::start(|_| Answer::ok("x".repeat(1000)).cut_after(500)).await;
     let spare = Origin::saying("spare").await;
