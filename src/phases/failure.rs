@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use pingora_core::{Error, ErrorSource, ErrorType};
+use pingora_core::{Error, ErrorSource, ErrorType, RetryType};
 use pingora_proxy::Session;
 
 use super::{
@@ -66,10 +66,11 @@ pub fn attempt_failed(session: &Session, ctx: &mut RequestContext, mut error: Bo
     let stage = match (begun, ctx.attempts.first_byte) {
         (true, _) => Stage::Responding,
         (false, Some(_)) => Stage::Answered,
+        (false, None) if is_unprocessed(&error) => Stage::Unprocessed,
         (false, None) => Stage::Sent,
     };
-    let maybe_stale = ctx.attempts.reused && stage == Stage::Sent;
-    let failure = classify(&error, expired.is_some(), maybe_stale);
+    let maybe_stale = ctx.attempts.reused && matches!(stage, Stage::Sent | Stage::Unprocessed);
+    let failure = classify(&error, expired.is_some(), stage, maybe_stale);
     let kind = if failure == UpstreamFailure::Timeout { Failure::Timeout } else { Failure::Reset };
     if failure == UpstreamFailure::Timeout {
         target.metrics.timeout(phase(&error, expired.as_ref(), stage));
@@ -79,11 +80,21 @@ pub fn attempt_failed(session: &Session, ctx: &mut RequestContext, mut error: Bo
     error
 }
 
-fn classify(error: &Error, expired: bool, maybe_stale: bool) -> UpstreamFailure {
+/// Whether an HTTP/2 backend declares that it has not processed the request, by
+/// REFUSED_STREAM or by a GOAWAY without an error (RFC 9113 section 8.7).
+///
+/// Pingora marks just these. It marks answers that break HTTP/2 as well, under another type.
+fn is_unprocessed(error: &Error) -> bool {
+    *error.etype() == ErrorType::H2Error && matches!(error.retry, RetryType::Decided(true))
+}
+
+fn classify(error: &Error, expired: bool, stage: Stage, maybe_stale: bool) -> UpstreamFailure {
     match error.etype() {
         _ if expired => UpstreamFailure::Timeout,
         ErrorType::ReadTimedout | ErrorType::WriteTimedout => UpstreamFailure::Timeout,
-        ErrorType::InvalidHTTPHeader | ErrorType::InvalidH2 | ErrorType::H2Error | ErrorType::H2Downgrade => {
+        ErrorType::InvalidHTTPHeader | ErrorType::InvalidH2 | ErrorType::H2Error | ErrorType::H2Downgrade
+            if stage != Stage::Unprocessed =>
+        {
             UpstreamFailure::BadResponse
         }
         _ if maybe_stale => UpstreamFailure::StaleConnection,

@@ -1,7 +1,8 @@
 //! Backends that fail: tried elsewhere, left alone, given a pause, taken back.
 
 use crate::harness::{
-    Answer, Gateway, Load, Origin, gateway::Builder, h2_origin::BrokenH2Origin, wait_until,
+    Answer, Gateway, Load, Origin, gateway::Builder, h2_origin::BrokenH2Origin, refusing::RefusingH2Origin,
+    wait_until,
 };
 
 /// A gateway that never leaves a backend alone.
@@ -81,6 +82,18 @@ async fn a_post_is_not_repeated_after_a_malformed_http2_answer() {
     let answer = gateway.client().post("/orders", "one order").send().await;
     assert_eq!(answer.status, 502);
     assert_eq!(origin.requests(), 1, "the order was placed once");
+}
+
+/// RFC 9113 section 8.7: a refused stream was not processed, so every method may be repeated.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_that_an_http2_backend_refuses_as_unprocessed_is_repeated() {
+    let origin = RefusingH2Origin::start().await;
+    let gateway = Gateway::before(&origin).upstream("protocol: http2").start().await;
+    for _ in 0..2 {
+        let answer = gateway.client().post("/orders", "one order").send().await;
+        assert_eq!((answer.status, answer.text()), (200, "one order"));
+    }
+    assert_eq!(origin.refused(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod origin;
 pub mod ports;
 pub mod raw;
+pub mod refusing;
 pub mod script;
 pub mod tls;
 pub mod wait;
