@@ -3,8 +3,8 @@
 //! Request smuggling lives on heads that two parsers read differently. Pingora
 //! repairs some of them (RFC 9112 allows it); the gateway refuses them, so that what
 //! reaches a backend had one meaning from the start. The check reads bytes and
-//! limits, keeps nothing, allocates nothing and knows no connection. Bodies and
-//! chunk sizes are Pingora's.
+//! limits, keeps nothing, allocates nothing and knows no connection. Bodies are not
+//! looked at.
 
 mod h2;
 mod reason;
@@ -59,8 +59,8 @@ pub enum Body {
     None,
     /// After so many bytes.
     Length(u64),
-    /// By what is in it: chunks, or the protocol of an upgrade.
-    Open,
+    /// With its last chunk.
+    Chunked,
 }
 
 impl From<&LimitsConfig> for HeadLimits {
@@ -213,7 +213,6 @@ struct FramingFields<'a> {
     host: Option<&'a [u8]>,
     content_length: Option<u64>,
     transfer_encoding: bool,
-    upgrade: bool,
 }
 
 impl<'a> FramingFields<'a> {
@@ -224,10 +223,6 @@ impl<'a> FramingFields<'a> {
                 None => Ok(()),
                 Some(_) => Err(Reason::DuplicateHost),
             },
-            7 if name.eq_ignore_ascii_case("upgrade") => {
-                self.upgrade = true;
-                Ok(())
-            }
             10 if name.eq_ignore_ascii_case("connection") && connection_option_is_protected(value) => {
                 Err(Reason::ProtectedConnectionOption)
             }
@@ -252,7 +247,7 @@ impl<'a> FramingFields<'a> {
 
     fn body(&self) -> Body {
         match self.content_length {
-            _ if self.transfer_encoding || self.upgrade => Body::Open,
+            _ if self.transfer_encoding => Body::Chunked,
             None | Some(0) => Body::None,
             Some(length) => Body::Length(length),
         }
@@ -269,7 +264,8 @@ impl<'a> FramingFields<'a> {
             (None, _) if http10 => Ok(()),
             (None, _) => Err(Reason::MissingHost),
             (Some(host), None) => target::check_authority(host),
-            (Some(host), Some(authority)) if host.eq_ignore_ascii_case(authority) => Ok(()),
+            // Byte by byte, as Pingora compares: a client makes one from the other.
+            (Some(host), Some(authority)) if host == authority => Ok(()),
             (Some(_), Some(_)) => Err(Reason::HostMismatch),
         }
     }

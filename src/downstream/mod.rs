@@ -4,6 +4,10 @@
 //! hands on the bytes of the current request only, keeps what a pipelining
 //! client sent ahead, and can end a wait when a deadline of the request passes.
 
+mod chunked;
 mod gate;
+mod handle;
 
-pub use gate::{Allowance, DeadlineHandle, GatedStream};
+pub use chunked::ChunkedBody;
+pub use gate::{Allowance, GatedStream};
+pub use handle::GateHandle;

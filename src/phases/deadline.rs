@@ -12,7 +12,10 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_proxy::Session;
 
 use super::{context::RequestContext, rejection::Rejection};
-use crate::{downstream::GatedStream, runtime::route::Target};
+use crate::{
+    downstream::{GateHandle, GatedStream},
+    runtime::route::Target,
+};
 
 /// What is being waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +50,7 @@ pub fn arm(session: &Session, ctx: &mut RequestContext, wait: Wait) {
     }
     ctx.attempts.wait_ends = ends;
     if let Some(gate) = gate(session) {
-        gate.deadline().set(ends);
+        gate.set_deadline(ends);
     }
 }
 
@@ -61,16 +64,21 @@ fn limit(target: &Target, wait: Wait) -> Option<Duration> {
     (own < other).then_some(own)
 }
 
-fn gate(session: &Session) -> Option<&GatedStream> {
+/// The gate of an HTTP/1 connection.
+pub fn gate(session: &Session) -> Option<&GateHandle> {
     match session.as_downstream() {
-        ServerSession::H1(session) => GatedStream::of(session.stream()),
+        ServerSession::H1(session) => GatedStream::of(session.stream()).map(GatedStream::handle),
         _ => None,
     }
 }
 
 /// The response is complete: nothing is waited for any more.
-pub fn disarm(ctx: &mut RequestContext) {
-    ctx.attempts.wait_ends = None;
+pub fn disarm(session: &Session, ctx: &mut RequestContext) {
+    if ctx.attempts.wait_ends.take().is_some()
+        && let Some(gate) = gate(session)
+    {
+        gate.set_deadline(None);
+    }
 }
 
 /// The refusal of a request whose current wait has ended without result.

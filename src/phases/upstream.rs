@@ -133,6 +133,11 @@ pub fn responded(
             return Err(error);
         }
     }
+    if response.status == StatusCode::SWITCHING_PROTOCOLS
+        && let Some(gate) = deadline::gate(session)
+    {
+        gate.set_tunnel();
+    }
     deadline::arm(session, ctx, Wait::NextPiece);
     Ok(())
 }
@@ -143,7 +148,7 @@ pub fn responded(
 /// [`Rejection::TotalTimeout`] once the request as a whole has taken too long.
 pub fn body_arrived(session: &Session, ctx: &mut RequestContext, last: bool) -> Result<(), Rejection> {
     if last {
-        deadline::disarm(ctx);
+        deadline::disarm(session, ctx);
         return Ok(());
     }
     deadline::time_left(ctx)?;

@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 use tokio_rustls::{
@@ -24,6 +24,7 @@ pub struct Client {
     address: SocketAddr,
     http2: bool,
     tls: Option<(Arc<ClientConfig>, String)>,
+    preamble: String,
 }
 
 /// A whole answer.
@@ -61,7 +62,7 @@ impl Response {
 impl Client {
     /// HTTP/1.1 in plain text.
     pub fn new(address: SocketAddr) -> Self {
-        Self { address, http2: false, tls: None }
+        Self { address, http2: false, tls: None, preamble: String::new() }
     }
 
     /// The same with HTTP/2.
@@ -75,6 +76,13 @@ impl Client {
     #[must_use]
     pub fn tls(mut self, config: Arc<ClientConfig>, name: &str) -> Self {
         self.tls = Some((config, name.to_owned()));
+        self
+    }
+
+    /// Sends this ahead of the TLS handshake.
+    #[must_use]
+    pub fn preamble(mut self, preamble: &str) -> Self {
+        preamble.clone_into(&mut self.preamble);
         self
     }
 
@@ -103,7 +111,8 @@ impl Client {
     /// Only the handshake: the TLS stream, or why there is none.
     pub async fn handshake(&self) -> std::io::Result<TlsStream<TcpStream>> {
         let (config, name) = self.tls.clone().expect("a client with TLS");
-        let stream = TcpStream::connect(self.address).await?;
+        let mut stream = TcpStream::connect(self.address).await?;
+        stream.write_all(self.preamble.as_bytes()).await?;
         let name = ServerName::try_from(name).map_err(std::io::Error::other)?;
         in_time("the handshake", TlsConnector::from(config).connect(name, stream)).await
     }
