@@ -31,7 +31,7 @@ use crate::{
         resources::Resources,
         snapshot::{Snapshot, SnapshotCell},
     },
-    services::{admin::Admin, front::Front},
+    services::{admin::Admin, front::Front, until_end::UntilEnd},
     tasks::{Drain, ProbeUpstreams, Signals, WarmUp, WatchCertificates, WatchConfig, WriteAccessLog},
     telemetry::{access_log::AccessLogWriter, log},
     tls,
@@ -208,12 +208,12 @@ fn admin_service(
     admin: &AdminConfig,
     resources: &Arc<Resources>,
     reloader: &Arc<Reloader>,
-) -> Service<HttpServer<Admin>> {
+) -> UntilEnd<Service<HttpServer<Admin>>> {
     let app = Admin::new(Arc::clone(resources), Arc::clone(reloader));
     let mut service = Service::new("admin".to_owned(), HttpServer::new_app(app));
     service.threads = Some(1);
     service.add_tcp(&admin.address.to_string());
-    service
+    UntilEnd::new(service, Arc::clone(resources))
 }
 
 /// What the background tasks work on.
