@@ -180,6 +180,8 @@ impl ProxyHttp for Gateway {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Self::CTX) -> FailToProxy {
+        // Pingora closes the connection after an error: the answer must not promise otherwise.
+        session.set_keepalive(None);
         let refusal = failure::refusal_of(ctx, error);
         let error_code = rejection::respond(session, ctx, refusal).await;
         FailToProxy { error_code, can_reuse_downstream: false }

@@ -5,10 +5,14 @@
 //! client sent ahead, and can end a wait when a deadline of the request passes. Over
 //! HTTP/2, [`LimitedUpload`] does the last for a request whose body is still coming.
 
+mod chunked;
 mod deadline;
 mod gate;
+mod handle;
 mod upload;
 
+pub use chunked::ChunkedBody;
 pub use deadline::DeadlineHandle;
 pub use gate::{Allowance, GatedStream};
+pub use handle::GateHandle;
 pub use upload::LimitedUpload;

@@ -37,7 +37,7 @@ pub fn open(session: &mut Session, ctx: &mut RequestContext, resources: &Resourc
 /// What ends waits on the client's side, where there is a place for it.
 fn deadline_of(session: &mut Session) -> Option<DeadlineHandle> {
     match session.as_downstream_mut() {
-        ServerSession::H1(http1) => GatedStream::of(http1.stream()).map(|gate| gate.deadline().clone()),
+        http1 @ ServerSession::H1(_) => GatedStream::behind(http1).map(|gate| gate.deadline().clone()),
         other => LimitedUpload::limit(other),
     }
 }

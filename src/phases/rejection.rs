@@ -146,6 +146,10 @@ impl Rejection {
             (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader) => {
                 Self::BadRequest(BadRequestReason::Malformed)
             }
+            // The names that Pingora gives to what its decoder of chunks refuses.
+            (ErrorSource::Downstream, ErrorType::Custom("InvalidChunk" | "InvalidTrailerEnd")) => {
+                Self::BadRequest(BadRequestReason::InvalidChunk)
+            }
             (ErrorSource::Downstream, _) => Self::ClientAbort,
             (_, ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout) => Self::ConnectTimeout,
             (
@@ -296,6 +300,11 @@ mod tests {
             (Error::new_up(ErrorType::ConnectionClosed), Rejection::UpstreamReset),
             (Error::new_down(ErrorType::ReadTimedout), Rejection::ClientTimeout),
             (Error::new_down(ErrorType::ConnectionClosed), Rejection::ClientAbort),
+            (
+                Error::new_down(ErrorType::new("InvalidChunk")),
+                Rejection::BadRequest(BadRequestReason::InvalidChunk),
+            ),
+            (Error::new_up(ErrorType::new("InvalidChunk")), Rejection::UpstreamReset),
             (Error::new_in(ErrorType::InternalError), Rejection::Internal),
         ];
         for (error, expected) in cases {

@@ -14,6 +14,7 @@ use super::{
     rejection::{Rejection, is_final},
 };
 use crate::{
+    downstream::GatedStream,
     telemetry::reason::UpstreamFailure,
     upstream::{Attempt, Failure, Outcome, Stage, Unavailable},
 };
@@ -150,6 +151,9 @@ pub fn responded(
             return Err(error.into_up());
         }
         session.set_read_timeout(Some(target.timeouts.tunnel));
+        if let Some(gate) = GatedStream::behind(session.as_downstream()) {
+            gate.handle().set_tunnel();
+        }
     }
     let failed = is_gateway_error(response.status);
     let outcome = if failed { Outcome::Failure(Failure::GatewayError) } else { Outcome::Success };

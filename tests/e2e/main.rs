@@ -14,6 +14,7 @@ mod harness;
 mod harness_works;
 
 mod commands;
+mod connections;
 mod demo;
 mod headers;
 mod hostile_input;
