@@ -1,12 +1,14 @@
 //! The first phase: who asks, under what id, and is the request fit to be passed on.
 
+use pingora_core::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
 use super::{context::RequestContext, rejection::Rejection};
 use crate::{
+    downstream::{DeadlineHandle, GatedStream, LimitedUpload},
     framing,
-    headers::Client,
+    headers::{self, Client},
     runtime::{resources::Resources, snapshot::SnapshotCell},
 };
 
@@ -23,9 +25,21 @@ pub fn open(session: &mut Session, ctx: &mut RequestContext, resources: &Resourc
     ctx.client = peer.map(|peer| Client::identify(peer, fields, forwarding.trusted()));
     ctx.request_id = ctx.client.as_ref().map(|client| forwarding.request_id(client, fields));
     ctx.snapshot = Some(snapshot);
+    ctx.deadline = deadline_of(session);
+    if session.req_header().version == http::Version::HTTP_10 {
+        super::headers::speak_http10(session);
+    }
     session.set_read_timeout(Some(resources.limits.body_timeout.get()));
     session.set_write_timeout(Some(resources.limits.write_timeout.get()));
     end_when_draining(session, resources);
+}
+
+/// What ends waits on the client's side, where there is a place for it.
+fn deadline_of(session: &mut Session) -> Option<DeadlineHandle> {
+    match session.as_downstream_mut() {
+        http1 @ ServerSession::H1(_) => GatedStream::behind(http1).map(|gate| gate.deadline().clone()),
+        other => LimitedUpload::limit(other),
+    }
 }
 
 /// Makes this request the last one of its connection when the process is on its way out.
@@ -48,6 +62,17 @@ pub fn check(request: &RequestHeader, resources: &Resources) -> Result<(), Rejec
     Ok(())
 }
 
+/// Brings the fields of a sound request into the one form that later phases read.
+///
+/// # Errors
+/// [`Rejection::Internal`] if a field cannot be set.
+pub fn normalize(request: &mut RequestHeader) -> Result<(), Rejection> {
+    if request.version == http::Version::HTTP_2 {
+        headers::join_cookies(request).map_err(|_| Rejection::Internal)?;
+    }
+    Ok(())
+}
+
 /// Refuses a body that is announced to be larger than the route allows.
 ///
 /// # Errors
@@ -60,11 +85,14 @@ pub fn announced_body(request: &RequestHeader, limit: u64) -> Result<(), Rejecti
     }
 }
 
-/// Counts a piece of the body against the limit of the route.
+/// Counts a piece of the body against the limit of the route. A tunnel has no body.
 ///
 /// # Errors
 /// [`Rejection::BodyTooLarge`] once the limit is passed.
 pub fn count_body(ctx: &mut RequestContext, piece: usize) -> Result<(), Rejection> {
+    if ctx.attempts.is_tunnel() {
+        return Ok(());
+    }
     ctx.body_received += piece as u64;
     let limit = ctx.planned()?.route.body_limit;
     if ctx.body_received > limit { Err(Rejection::BodyTooLarge) } else { Ok(()) }

@@ -3,21 +3,24 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use pingora_core::Error;
+use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
 use super::cache;
 use super::{
     context::{Current, RequestContext},
+    failure,
     rejection::Rejection,
     upstream,
 };
 use crate::{
+    downstream::GatedStream,
     runtime::resources::Resources,
     telemetry::{
         access_log::{AccessLog, AccessRecord},
         cache::CacheResult,
         label::Protocol,
-        reason::{AbortPhase, BadRequestReason, ErrorReason},
+        reason::{AbortPhase, BadRequestReason, CloseReason, ErrorReason},
     },
 };
 
@@ -28,7 +31,7 @@ pub fn close(session: &mut Session, error: Option<&Error>, ctx: &mut RequestCont
     upstream::attempted(ctx, now);
     // An error after the refusal was answered changes nothing about the cause.
     let reason = ctx.rejection.as_ref().map(Rejection::reason);
-    let reason = reason.or_else(|| error.map(|error| upstream::refusal_of(ctx, error).reason()));
+    let reason = reason.or_else(|| error.map(|error| failure::refusal_of(ctx, error).reason()));
     let status = session.response_written().map(|response| response.status.as_u16());
     let unmatched = resources.metrics.unmatched();
     let metrics = ctx.plan.as_ref().map_or(unmatched, |plan| &plan.route.metrics);
@@ -52,12 +55,43 @@ pub fn close(session: &mut Session, error: Option<&Error>, ctx: &mut RequestCont
             _ => {}
         }
     }
+    if let Some(reason) = close_reason(session, ctx, reason)
+        && let Some(gate) = GatedStream::behind(session.as_downstream())
+    {
+        gate.handle().set_close_reason(reason);
+    }
     if let Some(log) = &resources.access_log {
         write(log, session, ctx, duration, status, reason);
     }
     // Dropped here and not with the session, which a kept-alive connection holds longer.
     ctx.attempts.current = Current::None;
     ctx.plan = None;
+}
+
+/// Why the connection will not see another request, where the request shows it.
+fn close_reason(session: &Session, ctx: &RequestContext, error: Option<ErrorReason>) -> Option<CloseReason> {
+    let http1 = session.as_downstream().as_http1()?;
+    if error == Some(ErrorReason::ClientAbort) {
+        return Some(CloseReason::Reset);
+    }
+    if http1.will_keepalive() {
+        return None;
+    }
+    if ctx.rejection == Some(Rejection::BadRequest(BadRequestReason::InvalidChunk)) {
+        return Some(CloseReason::ProtocolError);
+    }
+    asked_to_close(session.req_header()).then_some(CloseReason::Client)
+}
+
+/// Whether the client wants the connection closed after its request (RFC 9112 section 9.3).
+fn asked_to_close(request: &RequestHeader) -> bool {
+    let fields = request.headers.get_all(http::header::CONNECTION).iter();
+    let mut options =
+        fields.flat_map(|field| field.as_bytes().split(|&byte| byte == b',')).map(<[u8]>::trim_ascii);
+    match request.version {
+        http::Version::HTTP_11 => options.any(|option| option.eq_ignore_ascii_case(b"close")),
+        _ => !options.any(|option| option.eq_ignore_ascii_case(b"keep-alive")),
+    }
 }
 
 /// The usual spelling: rustls says `TLSv1_3`.
