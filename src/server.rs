@@ -153,7 +153,7 @@ pub fn run(compiled: Compiled, options: Options) -> Result<(), ConfigError> {
         },
     ));
     let gateway = Gateway::new(Arc::clone(&resources), Arc::clone(&cell));
-    let front = Front::new(&server.configuration, gateway, Arc::clone(&resources), tls);
+    let front = Front::new(&server.configuration, gateway, Arc::clone(&resources), Arc::clone(&cell), tls);
     let listening = server.add_service(listeners(&process, front));
     listening.add_dependency(&warm);
     if let Some(admin) = &process.admin {

@@ -1,5 +1,8 @@
 //! The first phase: who asks, under what id, and is the request fit to be passed on.
 
+use std::{net::IpAddr, sync::Arc};
+
+use http::HeaderMap;
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
@@ -9,22 +12,20 @@ use crate::{
     downstream::{DeadlineHandle, GatedStream, LimitedUpload},
     framing,
     headers::{self, Client},
-    runtime::{resources::Resources, snapshot::SnapshotCell},
+    runtime::{
+        resources::Resources,
+        snapshot::{Snapshot, SnapshotCell},
+    },
 };
 
 /// Finds out who asks, pins the snapshot, and sets the limits of the connection.
 pub fn open(session: &mut Session, ctx: &mut RequestContext, resources: &Resources, cell: &SnapshotCell) {
-    let snapshot = cell.load_full();
     let digest = session.digest();
     let socket = digest.and_then(|d| d.socket_digest.as_ref());
     let peer = socket.and_then(|s| s.peer_addr()).and_then(|a| a.as_inet()).map(|a| a.ip());
     let local = socket.and_then(|s| s.local_addr()).and_then(|a| a.as_inet());
     ctx.listener = local.and_then(|local| resources.listener_at(local)).cloned();
-    let fields = &session.req_header().headers;
-    let forwarding = &snapshot.forwarding;
-    ctx.client = peer.map(|peer| Client::identify(peer, fields, forwarding.trusted()));
-    ctx.request_id = ctx.client.as_ref().map(|client| forwarding.request_id(client, fields));
-    ctx.snapshot = Some(snapshot);
+    identify(ctx, peer, &session.req_header().headers, cell.load_full());
     ctx.deadline = deadline_of(session);
     if session.req_header().version == http::Version::HTTP_10 {
         super::headers::speak_http10(session);
@@ -32,6 +33,14 @@ pub fn open(session: &mut Session, ctx: &mut RequestContext, resources: &Resourc
     session.set_read_timeout(Some(resources.limits.body_timeout.get()));
     session.set_write_timeout(Some(resources.limits.write_timeout.get()));
     end_when_draining(session, resources);
+}
+
+/// Finds out who asks, and pins the snapshot.
+pub fn identify(ctx: &mut RequestContext, peer: Option<IpAddr>, fields: &HeaderMap, snapshot: Arc<Snapshot>) {
+    let forwarding = &snapshot.forwarding;
+    ctx.client = peer.map(|peer| Client::identify(peer, fields, forwarding.trusted()));
+    ctx.request_id = ctx.client.as_ref().map(|client| forwarding.request_id(client, fields));
+    ctx.snapshot = Some(snapshot);
 }
 
 /// What ends waits on the client's side, where there is a place for it.

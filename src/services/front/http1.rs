@@ -17,6 +17,7 @@ use tokio::{
 
 use super::{
     head::{self, Arrived},
+    hit,
     idle::Idle,
 };
 use crate::{
@@ -24,7 +25,7 @@ use crate::{
     framing::Body,
     headers::RequestId,
     phases::rejection::Rejection,
-    runtime::{listener::Listener, resources::Resources},
+    runtime::{listener::Listener, resources::Resources, snapshot::SnapshotCell},
     telemetry::{
         access_log::AccessRecord,
         label::{ConnectionProtocol, Protocol},
@@ -50,9 +51,10 @@ pub enum Ended {
 pub async fn serve<G>(
     proxy: &Arc<HttpProxy<G>>,
     mut stream: Box<GatedStream>,
-    listener: &Listener,
+    listener: &Arc<Listener>,
     counted: &mut ConnectionGuard,
     resources: &Resources,
+    snapshots: &SnapshotCell,
     shutdown: &ShutdownWatch,
 ) -> Ended
 where
@@ -72,6 +74,13 @@ where
                 }
                 served += 1;
                 let last = served >= limits.requests_per_connection;
+                if body == Body::None && !last {
+                    match hit::answer(&mut stream, head, listener, resources, snapshots).await {
+                        hit::Outcome::Answered => continue,
+                        hit::Outcome::Broken => return Ended::Because(CloseReason::Reset),
+                        hit::Outcome::Passed => {}
+                    }
+                }
                 let prefix = stream.admit(head, allowance(body));
                 match exchange(proxy, stream, prefix, last, shutdown).await {
                     Some(reused) => stream = reused,

@@ -8,6 +8,7 @@
 
 mod entry;
 mod head;
+mod hit;
 mod http1;
 mod idle;
 #[cfg(test)]
@@ -28,7 +29,7 @@ use self::http1::Ended;
 use crate::{
     config::process::LimitsConfig,
     downstream::GatedStream,
-    runtime::{listener::Listener, resources::Resources},
+    runtime::{listener::Listener, resources::Resources, snapshot::SnapshotCell},
     telemetry::{
         label::ConnectionProtocol,
         metrics::ConnectionGuard,
@@ -40,6 +41,7 @@ use crate::{
 pub struct Front<G> {
     proxy: Arc<HttpProxy<G>>,
     resources: Arc<Resources>,
+    snapshots: Arc<SnapshotCell>,
     doors: Vec<Door>,
 }
 
@@ -62,6 +64,7 @@ where
         conf: &Arc<ServerConf>,
         gateway: G,
         resources: Arc<Resources>,
+        snapshots: Arc<SnapshotCell>,
         tls: Vec<Option<TlsSettings>>,
     ) -> Self {
         let mut proxy = http_proxy(conf, gateway);
@@ -75,7 +78,7 @@ where
         let doors = resources.listeners.iter().zip(tls);
         let doors = doors
             .map(|(listener, tls)| Door { listener: Arc::clone(listener), tls: tls.map(TlsSettings::build) });
-        Self { proxy: Arc::new(proxy), doors: doors.collect(), resources }
+        Self { proxy: Arc::new(proxy), doors: doors.collect(), resources, snapshots }
     }
 
     /// Where a connection has come in.
@@ -101,7 +104,17 @@ where
         let is_http2 = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
         let mut gate = Box::new(GatedStream::new(stream));
         if !is_http2 {
-            match http1::serve(&self.proxy, gate, listener, counted, &self.resources, shutdown).await {
+            match http1::serve(
+                &self.proxy,
+                gate,
+                listener,
+                counted,
+                &self.resources,
+                &self.snapshots,
+                shutdown,
+            )
+            .await
+            {
                 Ended::Because(reason) => return reason,
                 Ended::IsHttp2(stream) => gate = stream,
             }
