@@ -1,7 +1,6 @@
 //! The composition root: configuration in, running server out.
 
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -51,8 +50,9 @@ pub struct Options {
     pub path: PathBuf,
     /// Whether the listeners of a running process are taken over.
     pub upgrade: bool,
-    /// Further services that run beside the gateway, with the addresses they listen on.
-    pub beside: Vec<(SocketAddr, Box<dyn ServiceWithDependents>)>,
+    /// Further services that run beside the gateway. Those that are its backends listen
+    /// already: the first probes would find them unhealthy otherwise.
+    pub beside: Vec<Box<dyn ServiceWithDependents>>,
 }
 
 /// A configuration and what it amounts to before the server exists.
@@ -138,19 +138,12 @@ pub fn run(compiled: Compiled, options: Options) -> Result<(), ConfigError> {
     let mut server = Server::new_with_opt_and_conf(opt, conf);
     server.bootstrap();
 
-    let mut beside = Vec::new();
-    for (address, service) in options.beside {
+    for service in options.beside {
         server.add_boxed_service(service);
-        beside.push(address);
     }
     let warm = server.add_service(background_service(
         "warm up",
-        WarmUp {
-            resources: Arc::clone(&resources),
-            cell: Arc::clone(&cell),
-            prober: Arc::clone(&prober),
-            beside,
-        },
+        WarmUp { resources: Arc::clone(&resources), cell: Arc::clone(&cell), prober: Arc::clone(&prober) },
     ));
     let gateway = Gateway::new(Arc::clone(&resources), Arc::clone(&cell));
     let front = Front::new(&server.configuration, gateway, Arc::clone(&resources), Arc::clone(&cell), tls);
