@@ -7,7 +7,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use pingora_core::protocols::{GetSocketDigest, Ssl};
 use pingora_http::{RequestHeader, ResponseHeader};
@@ -123,16 +123,16 @@ async fn send(stream: &mut GatedStream, response: &ResponseHeader, body: &Bytes,
     write_head(&mut out, response);
     if joined {
         out.extend_from_slice(body);
-        return matches!(timeout(limit, stream.write_all(&out)).await, Ok(Ok(())));
     }
-    let mut rest = bytes::Buf::chain(out.freeze(), body.clone());
-    while bytes::Buf::has_remaining(&rest) {
-        match timeout(limit, stream.write_buf(&mut rest)).await {
+    let rest = if joined { Bytes::new() } else { body.clone() };
+    let mut pieces = out.freeze().chain(rest);
+    while pieces.has_remaining() {
+        match timeout(limit, stream.write_buf(&mut pieces)).await {
             Ok(Ok(1..)) => {}
             _ => return false,
         }
     }
-    true
+    matches!(timeout(limit, stream.flush()).await, Ok(Ok(())))
 }
 
 fn write_head(out: &mut BytesMut, response: &ResponseHeader) {
