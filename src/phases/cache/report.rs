@@ -9,6 +9,7 @@ use pingora_proxy::Session;
 use super::CacheUse;
 use crate::{
     cache::{
+        directives::SURROGATE_CONTROL,
         entry::Stamp,
         status::{CacheStatus, Forward},
         storage::Hit,
@@ -59,6 +60,9 @@ pub fn to_downstream(session: &Session, response: &mut ResponseHeader, ctx: &Req
     let Some(route) = ctx.plan.as_ref().and_then(|plan| plan.route.cache.as_ref()) else { return Ok(()) };
     response.remove_header("surrogate-key");
     response.remove_header("cache-tag");
+    if route.policy.heeds_surrogate_control() {
+        response.remove_header(SURROGATE_CONTROL);
+    }
     let Some(cache) = ctx.cache.as_deref() else { return Ok(()) };
     let result = of_phase(session.cache.phase(), cache);
     if matches!(result, CacheResult::Miss | CacheResult::Expired | CacheResult::Revalidated)
