@@ -229,6 +229,9 @@ impl ProxyHttp for Gateway {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Self::CTX) -> FailToProxy {
         let refusal = upstream::refusal_of(ctx, error);
+        // Pingora closes the connection after this. The client is told, so that it does not send
+        // its next request into the void.
+        session.set_keepalive(None);
         let error_code = rejection::respond(session, ctx, refusal).await;
         FailToProxy { error_code, can_reuse_downstream: false }
     }

@@ -203,8 +203,7 @@ pub fn may_serve_stale(session: &mut Session, ctx: &mut RequestContext, error: O
     };
     if failed && session.response_written().is_none() {
         if !answered {
-            // Pingora closes the connection after it. The client is told, so that it does not
-            // send its next request into the void.
+            // As after a refusal: Pingora closes the connection.
             session.set_keepalive(None);
         }
         note(ctx, StaleReason::IfError, Some(RevalidationResult::Failed));
