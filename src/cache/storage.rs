@@ -11,7 +11,10 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use pingora_cache::{
     CacheKey, CacheMeta,
     key::{CacheHashKey, CompactCacheKey},
-    storage::{HandleHit, HandleMiss, HitHandler, MissFinishType, MissHandler, PurgeOutcome, PurgeTarget, PurgeType, Storage},
+    storage::{
+        HandleHit, HandleMiss, HitHandler, MissFinishType, MissHandler, PurgeOutcome, PurgeTarget, PurgeType,
+        Storage,
+    },
     trace::SpanHandle,
 };
 use pingora_error::{Error, ErrorType, Result};

@@ -185,7 +185,11 @@ impl CacheStore {
             redis.put(slot, Arc::clone(&entry), lease);
         }
         let inserted = self.memory.insert(slot, entry);
-        self.memory_metrics.written(if inserted.stored { WriteResult::Stored } else { WriteResult::TooLarge });
+        self.memory_metrics.written(if inserted.stored {
+            WriteResult::Stored
+        } else {
+            WriteResult::TooLarge
+        });
     }
 
     /// Drops the entry of one slot from both tiers. `false`: memory had none.

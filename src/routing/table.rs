@@ -82,6 +82,11 @@ pub enum Outcome {
 }
 
 impl<T> RouteTable<T> {
+    /// What the routes were entered with, in the order of the configuration.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.routes.iter().map(|route| &route.value)
+    }
+
     /// Compiles routes in the order of the file.
     ///
     /// # Errors

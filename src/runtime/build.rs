@@ -11,7 +11,7 @@ use super::{
     snapshot::{NamedUpstream, Snapshot},
 };
 use crate::{
-    cache::{policy::CachePolicy, tags::TagTemplates},
+    cache::{compress::Compression, policy::CachePolicy, tags::TagTemplates},
     config::{
         finding::Problem,
         headers::HeaderRulesConfig,
@@ -129,13 +129,23 @@ impl RouteBuilder<'_> {
         })
     }
 
-    fn cache(&self, route: &RouteConfig, captures: &[&str], problems: &mut Problems) -> Option<Option<RouteCache>> {
+    fn cache(
+        &self,
+        route: &RouteConfig,
+        captures: &[&str],
+        problems: &mut Problems,
+    ) -> Option<Option<RouteCache>> {
         let Some(section) = &route.cache else { return Some(None) };
         let policy = problems.take("cache", CachePolicy::compile(section, captures))?;
+        let compression = match policy.compress() {
+            Some(section) => Some(problems.take("cache.compress", Compression::compile(section))?),
+            None => None,
+        };
         let name = route.name.as_str();
         let store = self.resources.cache;
         Some(Some(RouteCache {
             policy,
+            compression,
             tag: store.keys().tag("route", name.as_bytes()),
             metrics: store.metrics().route(name),
         }))

@@ -14,16 +14,13 @@ use crate::{
         store::CacheStore,
     },
     config::{
-        cache::CacheStoreConfig,
+        cache::{CacheStoreConfig, StatsConfig},
         finding::Problem,
         process::{LimitsConfig, ProcessConfig},
         values::Secret,
     },
-    telemetry::{
-        access_log::AccessLog,
-        cache::Tier,
-        metrics::Metrics,
-    },
+    headers::TrustedPeers,
+    telemetry::{access_log::AccessLog, cache::Tier, metrics::Metrics},
     tls::CertificateStore,
 };
 
@@ -55,6 +52,10 @@ pub struct Resources {
     pub cache_lock: &'static CacheLock,
     /// Remembers responses that were not stored, so that nobody waits for them.
     pub cache_predictor: &'static CachePredictor,
+    /// Who may use the `PURGE` method. `None`: it is a method like any other.
+    pub purge_from: Option<TrustedPeers>,
+    /// The cache's statistics on the public side.
+    pub cache_stats: Option<StatsConfig>,
     /// Starting, serving or draining.
     pub lifecycle: Lifecycle,
 }
@@ -87,6 +88,8 @@ impl Resources {
             metrics,
             listeners,
             certificates,
+            purge_from: config.cache.purge.as_ref().map(|purge| TrustedPeers::new(&purge.from)),
+            cache_stats: config.cache.stats.clone(),
             limits: config.limits.clone(),
             // Pingora keeps references to these in every session.
             cache: Box::leak(Box::new(cache)),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
 use crate::{
-    cache::{key::Tag, policy::CachePolicy, tags::TagTemplates},
+    cache::{compress::Compression, key::Tag, policy::CachePolicy, tags::TagTemplates},
     headers::{HeaderRules, SecurityHeaders},
     routing::{Redirect, Rewrite, WeightedSplit},
     telemetry::metrics::{RouteCacheMetrics, RouteMetrics, UpstreamMetrics},
@@ -41,6 +41,8 @@ pub struct Route {
 pub struct RouteCache {
     /// The rules.
     pub policy: CachePolicy,
+    /// Compression for clients.
+    pub compression: Option<Compression>,
     /// The tag of everything the route keeps.
     pub tag: Tag,
     /// Handles of the metric series of the route's cache.

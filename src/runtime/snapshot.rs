@@ -11,7 +11,7 @@ use crate::{
     routing::{PathPolicy, RouteTable},
     telemetry::{
         label::{DiscoveryOutcome, Outcome},
-        metrics::{ProcessMetrics, UpstreamMetrics},
+        metrics::{ProcessMetrics, RouteCacheMetrics, UpstreamMetrics},
     },
     upstream::{Prober, RetryPolicy, Upstream},
 };
@@ -56,6 +56,12 @@ impl NamedUpstream {
 }
 
 impl Snapshot {
+    /// The routes that keep responses, with what is counted for them.
+    pub fn cached_routes(&self) -> impl Iterator<Item = (&str, &RouteCacheMetrics)> {
+        let routes = self.routes.values();
+        routes.filter_map(|route| Some((route.name.as_str(), &*route.cache.as_ref()?.metrics)))
+    }
+
     /// Names of required upstreams that have no healthy backend.
     pub fn unready_upstreams(&self) -> Vec<&str> {
         self.upstreams

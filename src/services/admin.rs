@@ -3,12 +3,15 @@
 //! It has a listener, a thread and no route of its own in `traffic:`, so that a
 //! broken configuration cannot cut off its operator.
 
+mod cache;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
+use bytes::{Bytes, BytesMut};
 use http::{Method, Response, StatusCode, header};
 use pingora_core::{apps::http_app::ServeHttp, protocols::http::ServerSession};
 use serde_json::json;
@@ -24,8 +27,10 @@ use crate::{
     upstream::Health,
 };
 
-/// Longest time an admin request may take to send its body.
+/// Longest time an admin request may take to send a piece of its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Bytes of the longest body that is read.
+const BODY_LIMIT: usize = 16 << 20;
 
 /// Answers the admin port.
 pub struct Admin {
@@ -52,8 +57,27 @@ impl Admin {
             _ => problem(
                 StatusCode::NOT_FOUND,
                 "not_found",
-                "The admin port knows /livez, /readyz, /metrics, /config and POST /reload.",
+                "The admin port knows /livez, /readyz, /metrics, /config, /cache/stats, /cache/entry, POST \
+                 /cache/purge and POST /reload.",
             ),
+        }
+    }
+
+    async fn cache(&self, method: &Method, path: &str, session: &mut ServerSession) -> Response<Vec<u8>> {
+        let Some(body) = read_body(session).await else {
+            return problem(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "body_too_large",
+                "The body is too large or broke off.",
+            );
+        };
+        let request = session.req_header();
+        let query = request.uri.query().unwrap_or_default();
+        let asked = cache::Asked { method, path, query, headers: &request.headers, body };
+        let snapshot = self.reloader.cell().load_full();
+        match cache::answer(&asked, &self.resources, &snapshot).await {
+            Some(response) => response,
+            None => self.route(method, path).await,
         }
     }
 
@@ -83,6 +107,7 @@ impl Admin {
     fn metrics(&self) -> Response<Vec<u8>> {
         let snapshot = self.reloader.cell().load();
         observe_upstreams(&snapshot);
+        self.resources.cache.observe();
         let metrics = self.resources.metrics.process();
         metrics.set_draining(self.resources.lifecycle.is_draining());
         let certificates: Vec<(String, i64)> = self
@@ -145,12 +170,27 @@ impl ServeHttp for Admin {
         session.set_read_timeout(Some(BODY_TIMEOUT));
         let method = session.req_header().method.clone();
         let path = session.req_header().uri.path().to_owned();
-        let mut response = self.route(&method, &path).await;
+        let mut response = match path.starts_with("/cache/") {
+            true => self.cache(&method, &path, session).await,
+            false => self.route(&method, &path).await,
+        };
         if method == Method::HEAD {
             response.body_mut().clear();
         }
         response
     }
+}
+
+/// The whole body; `None` if it is too large or broke off.
+async fn read_body(session: &mut ServerSession) -> Option<Bytes> {
+    let mut body = BytesMut::new();
+    while let Some(piece) = session.read_request_body().await.ok()? {
+        body.extend_from_slice(&piece);
+        if body.len() > BODY_LIMIT {
+            return None;
+        }
+    }
+    Some(body.freeze())
 }
 
 fn respond(status: StatusCode, content_type: &str, body: Vec<u8>) -> Response<Vec<u8>> {

@@ -6,7 +6,20 @@ use crate::cache::entry::Stamp;
 /// A binary heap that knows where each slot is in it, so that any slot can leave.
 #[derive(Default)]
 pub(super) struct Heap {
-    nodes: Vec<(Stamp, u32)>,
+    nodes: Vec<Node>,
+}
+
+/// When a slot stops being fresh, and which slot.
+type Node = (Second, u32);
+
+/// A moment to 1,024 ms, which halves the heap; from the year 2109 on all are the same.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Second(u32);
+
+impl From<Stamp> for Second {
+    fn from(Stamp(millis): Stamp) -> Self {
+        Self(u32::try_from(millis >> 10).unwrap_or(u32::MAX))
+    }
 }
 
 impl Heap {
@@ -16,7 +29,7 @@ impl Heap {
     }
 
     pub fn push(&mut self, slots: &mut Slots, at: u32) {
-        self.nodes.push((slots[at].entry.times().fresh_until, at));
+        self.nodes.push((slots[at].entry.times().fresh_until.into(), at));
         self.rise(slots, self.nodes.len() - 1);
     }
 
@@ -31,7 +44,7 @@ impl Heap {
     /// Puts a slot whose entry changed where it belongs now.
     pub fn changed(&mut self, slots: &mut Slots, at: u32) {
         let place = slots[at].prev as usize;
-        self.nodes[place].0 = slots[at].entry.times().fresh_until;
+        self.nodes[place].0 = slots[at].entry.times().fresh_until.into();
         self.settle(slots, place);
     }
 
@@ -42,7 +55,7 @@ impl Heap {
 
     /// Bytes allocated.
     pub fn allocated(&self) -> usize {
-        self.nodes.capacity() * size_of::<(Stamp, u32)>()
+        self.nodes.capacity() * size_of::<Node>()
     }
 
     /// Makes room for so many slots, and not for more.
@@ -57,7 +70,7 @@ impl Heap {
     }
 
     fn rise(&mut self, slots: &mut Slots, mut place: usize) -> usize {
-        while place > 0 && self.nodes[place] < self.nodes[(place - 1) / 2] {
+        while place > 0 && self.nodes[place].0 < self.nodes[(place - 1) / 2].0 {
             self.nodes.swap(place, (place - 1) / 2);
             self.note(slots, place);
             place = (place - 1) / 2;
@@ -69,8 +82,8 @@ impl Heap {
     fn sink(&mut self, slots: &mut Slots, mut place: usize) {
         loop {
             let children = (2 * place + 1)..(2 * place + 3).min(self.nodes.len());
-            let Some(child) = children.min_by_key(|child| self.nodes[*child]) else { break };
-            if self.nodes[place] <= self.nodes[child] {
+            let Some(child) = children.min_by_key(|child| self.nodes[*child].0) else { break };
+            if self.nodes[place].0 <= self.nodes[child].0 {
                 break;
             }
             self.nodes.swap(place, child);

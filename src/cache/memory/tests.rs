@@ -102,7 +102,8 @@ fn who_has_to_go_follows_the_strategy() {
     // Three entries fit; the one in the middle is used, the last stops being fresh first.
     let survivors = |eviction| {
         let tier = tier(eviction, 3_100_000, 1);
-        let fresh = |until| entry(900_000, Times { fresh_until: Stamp(until), ..Times::default() });
+        let fresh =
+            |until: u64| entry(900_000, Times { fresh_until: Stamp(2000 * until), ..Times::default() });
         for (number, until) in [(1, 9), (2, 8), (3, 7)] {
             tier.insert(key(number), fresh(until));
         }
@@ -161,7 +162,7 @@ fn an_entry_may_be_removed_while_it_is_visited() {
 fn clearing_frees_everything() {
     for eviction in ALL {
         let tier = tier(eviction, 8 << 20, 2);
-        (0..5000).for_each(|number| drop(tier.insert(key(number), of(100))));
+        (0..5000).for_each(|number| assert!(tier.insert(key(number), of(100)).stored));
         assert!(tier.stats().entries > 4000);
         tier.clear();
         let stats = tier.stats();
@@ -174,7 +175,7 @@ fn clearing_frees_everything() {
 fn memory_for_many_small_entries_is_given_back() {
     for eviction in ALL {
         let tier = tier(eviction, 32 << 20, 1);
-        (0..50_000).for_each(|number| drop(tier.insert(key(number), of(10))));
+        (0..50_000).for_each(|number| assert!(tier.insert(key(number), of(10)).stored));
         let full = tier.stats().upkeep;
         (100..50_000).for_each(|number| drop(tier.remove(&key(number))));
         let left = tier.stats();

@@ -47,15 +47,17 @@ pub fn admit(
     ctx: &mut RequestContext,
     resources: &Resources,
 ) -> Result<RespCacheable> {
-    let Some(route) = ctx.plan.as_ref().map(|plan| plan.route.clone()) else { return Ok(unwanted("no-route")) };
+    let Some(route) = ctx.plan.as_ref().map(|plan| plan.route.clone()) else {
+        return Ok(unwanted("no-route"));
+    };
     let (Some(kept), Some(cache)) = (route.cache.as_ref(), ctx.cache.as_deref_mut()) else {
         return Ok(unwanted("no-cache"));
     };
     let received = resources.cache.now();
     let confirmed = cache.confirmation.take().zip(session.cache.maybe_cache_meta().and_then(stored));
-    let merged = confirmed.as_ref().map(|(update, found)| {
-        fields::merge(found.fields(), update, kept.policy.keeps_cookies(), received)
-    });
+    let merged = confirmed
+        .as_ref()
+        .map(|(update, found)| fields::merge(found.fields(), update, kept.policy.keeps_cookies(), received));
     let confirmed = confirmed.map(|(_, found)| found);
     let (status, headers) = match (&confirmed, &merged) {
         (Some(found), Some(headers)) => (found.status(), headers),
@@ -63,7 +65,11 @@ pub fn admit(
     };
     let request = session.req_header();
     // What Pingora fetches for a HEAD is a GET.
-    let method = if request.method == Method::HEAD && !kept.policy.keeps_head_apart() { &Method::GET } else { &request.method };
+    let method = if request.method == Method::HEAD && !kept.policy.keeps_head_apart() {
+        &Method::GET
+    } else {
+        &request.method
+    };
     let requested = cache.requested.unwrap_or(received);
     let answer = Answer { status, headers, requested, received };
     let judged = match cache.not_stored {
@@ -100,9 +106,10 @@ fn admission(
     let store = resources.cache;
     let announced = answer.headers.get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    let limit = kept.policy.max_object().map_or(store.max_object(), |own| {
-        usize::try_from(own).unwrap_or(usize::MAX).min(store.max_object())
-    });
+    let limit = kept
+        .policy
+        .max_object()
+        .map_or(store.max_object(), |own| usize::try_from(own).unwrap_or(usize::MAX).min(store.max_object()));
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(NotStored::TooLarge);
     }
@@ -159,7 +166,9 @@ fn meta(admission: Admission, headers: HeaderMap, response: &ResponseHeader) -> 
 
 fn unwanted(reason: &'static str) -> RespCacheable {
     RespCacheable::Uncacheable(match reason {
-        "no-store" | "private" | "set-cookie" | "authorization" | "vary-star" => NoCacheReason::OriginNotCache,
+        "no-store" | "private" | "set-cookie" | "authorization" | "vary-star" => {
+            NoCacheReason::OriginNotCache
+        }
         other => NoCacheReason::Custom(other),
     })
 }

@@ -9,6 +9,7 @@ use pingora_core::{Error, ErrorType};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
+use super::coding::Coding;
 use crate::{
     cache::{
         directives::RequestDirectives,
@@ -21,7 +22,7 @@ use crate::{
         storage::Hit,
         vary::Vary,
     },
-    phases::{context::RequestContext, rejection::Rejection, upstream},
+    phases::{context::RequestContext, failure, rejection::Rejection},
     routing::{Captures, RequestParts},
     runtime::{
         resources::Resources,
@@ -61,6 +62,8 @@ pub struct CacheUse {
     pub times: Option<Times>,
     /// Whether another request's fetch was waited for.
     pub collapsed: bool,
+    /// How the response is being compressed.
+    pub coding: Option<Coding>,
 }
 
 /// What is known of a request when its route has been found.
@@ -199,7 +202,7 @@ pub fn may_serve_stale(session: &mut Session, ctx: &mut RequestContext, error: O
     let answered = matches!(error.etype(), ErrorType::HTTPStatus(500 | 502 | 503 | 504));
     let failed = match error.etype() {
         ErrorType::HTTPStatus(_) => answered,
-        _ => upstream::refusal_of(ctx, error).is_upstreams(),
+        _ => failure::refusal_of(ctx, error).is_upstreams(),
     };
     if failed && session.response_written().is_none() {
         if !answered {

@@ -73,8 +73,9 @@ impl Order {
     }
 }
 
+/// Fresh until so many times two seconds: `ttl` knows one moment from another by a second.
 fn entry(fresh_until: u64) -> Arc<StoredEntry> {
-    let times = Times { fresh_until: Stamp(fresh_until), ..Times::default() };
+    let times = Times { fresh_until: Stamp(2000 * fresh_until), ..Times::default() };
     let status = StatusCode::OK;
     let parts = Parts { status, fields: b"", body: b"", target: b"", variance: None, tags: &[], times };
     Arc::new(StoredEntry::new(&parts).unwrap())

@@ -1,0 +1,99 @@
+//! Requests to the cache itself on the public side: the `PURGE` method and the statistics.
+
+use bytes::Bytes;
+use http::{Method, StatusCode, header};
+use pingora_core::Result;
+use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::Session;
+use serde_json::{Value, json};
+use subtle::ConstantTimeEq as _;
+
+use crate::{
+    cache::{
+        invalidation::Mode,
+        purge::{PurgeRequest, Subject, UrlName},
+    },
+    phases::{
+        context::RequestContext,
+        headers::to_downstream,
+        rejection::{Rejection, answer},
+        route,
+    },
+    runtime::resources::Resources,
+};
+
+/// What is asked of the cache itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// To drop the URL of the request.
+    Purge,
+    /// Its statistics.
+    Statistics,
+}
+
+/// Whether a request is about the cache itself, whoever asks.
+pub fn concerns(request: &RequestHeader, resources: &Resources) -> bool {
+    resources.cache_stats.as_ref().is_some_and(|stats| request.uri.path() == stats.path)
+}
+
+/// What a request asks of the cache itself; `None`: nothing, it is one like any other.
+///
+/// # Errors
+/// A refusal if the client may not.
+pub fn wanted(
+    request: &RequestHeader,
+    ctx: &RequestContext,
+    resources: &Resources,
+) -> std::result::Result<Option<Wanted>, Rejection> {
+    if request.method.as_str() == "PURGE"
+        && let Some(from) = &resources.purge_from
+    {
+        let may = ctx.client.as_ref().is_some_and(|client| from.contains(client.address));
+        return if may { Ok(Some(Wanted::Purge)) } else { Err(Rejection::PurgeForbidden) };
+    }
+    let Some(stats) = &resources.cache_stats else { return Ok(None) };
+    if request.uri.path() != stats.path || !matches!(request.method, Method::GET | Method::HEAD) {
+        return Ok(None);
+    }
+    let given = request.headers.get(header::AUTHORIZATION).map(|value| value.as_bytes());
+    let given = given.and_then(|value| match value.split_at_checked(7) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"Bearer ") => Some(token),
+        _ => None,
+    });
+    let known = given.is_some_and(|token| bool::from(token.ct_eq(stats.token.expose().as_bytes())));
+    if known { Ok(Some(Wanted::Statistics)) } else { Err(Rejection::Unauthorized) }
+}
+
+/// Does it and answers.
+///
+/// # Errors
+/// If the answer cannot be written.
+pub async fn serve(
+    wanted: Wanted,
+    session: &mut Session,
+    ctx: &RequestContext,
+    resources: &Resources,
+) -> Result<()> {
+    let value = match wanted {
+        Wanted::Purge => purge(session.req_header(), ctx, resources).await,
+        Wanted::Statistics => match &ctx.snapshot {
+            Some(snapshot) => resources.cache.statistics(snapshot.cached_routes()),
+            None => json!({}),
+        },
+    };
+    let body = Bytes::from(format!("{value:#}\n"));
+    let mut response = ResponseHeader::build(StatusCode::OK, Some(8))?;
+    response.insert_header(header::CONTENT_TYPE, "application/json")?;
+    response.insert_header(header::CACHE_CONTROL, "no-store")?;
+    response.insert_header(header::CONTENT_LENGTH, body.len())?;
+    to_downstream(&mut response, ctx)?;
+    answer(session, response, body).await
+}
+
+async fn purge(request: &RequestHeader, ctx: &RequestContext, resources: &Resources) -> Value {
+    let parts = route::parts(request);
+    let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
+    let url = UrlName::of_request(parts.host, ctx.is_tls(), target);
+    let request = PurgeRequest { subject: Subject::Urls(vec![url]), mode: Mode::Hard };
+    json!(resources.cache.purge(request).await)
+}
