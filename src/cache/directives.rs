@@ -7,8 +7,8 @@ mod targeted;
 
 use http::{HeaderMap, HeaderName, header};
 
-pub use self::surrogate::{CAPABILITY, CAPABILITY_FIELD, FIELD as SURROGATE_CONTROL};
 use self::parse::{Directive, Directives};
+pub use self::surrogate::{CAPABILITY, CAPABILITY_FIELD, FIELD as SURROGATE_CONTROL};
 use super::text::{members, seconds};
 
 /// Bytes of all lines of a field together; more is not read.

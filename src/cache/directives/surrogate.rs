@@ -7,7 +7,10 @@
 
 use http::HeaderMap;
 
-use super::{MAX_BYTES, MAX_DIRECTIVES, Malformed, ResponseDirectives, parse::{Directive, Directives}};
+use super::{
+    MAX_BYTES, MAX_DIRECTIVES, Malformed, ResponseDirectives,
+    parse::{Directive, Directives},
+};
 use crate::cache::text::{members, seconds};
 
 /// The field of responses.

@@ -139,7 +139,8 @@ fn edge_arch_2_2_surrogate_control_gives_way_to_cdn_cache_control() {
 #[test]
 fn edge_arch_2_2_3_a_plus_adds_a_window_for_stale() {
     let read = |value: &str| {
-        let ResponseDirectives { max_age, stale_while_revalidate, stale_if_error, .. } = surrogate(value).directives;
+        let ResponseDirectives { max_age, stale_while_revalidate, stale_if_error, .. } =
+            surrogate(value).directives;
         (max_age, stale_while_revalidate, stale_if_error)
     };
     assert_eq!(read("max-age=600+30"), (Some(600), Some(30), Some(30)));

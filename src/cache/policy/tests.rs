@@ -221,8 +221,7 @@ fn what_is_stale_already_is_stored_only_to_be_revalidated_or_by_its_own_word() {
 fn the_route_overrides_what_it_ignores() {
     use IgnoredField::{CacheControl, CdnCacheControl, Expires, SurrogateControl};
     let forced = policy(|config| {
-        config.ignore =
-            vec![CacheControl, CdnCacheControl, SurrogateControl, Expires];
+        config.ignore = vec![CacheControl, CdnCacheControl, SurrogateControl, Expires];
         config.ttl = [(TtlKey::Status(200), Period::secs(5)), (TtlKey::Class(5), Period::secs(0))].into();
     });
     let private = [

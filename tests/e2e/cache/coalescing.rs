@@ -1,7 +1,7 @@
 //! One fetch for many.
 
 use super::CACHED;
-use crate::harness::{Answer, Gate, Gateway, Origin, in_time};
+use crate::harness::{Answer, Gate, Gateway, Origin, RawClient, wait::in_time};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_requests_for_one_cold_object_are_one_fetch() {
@@ -29,16 +29,14 @@ async fn readers_follow_a_fill_that_is_under_way() {
     let gate = Gate::closed();
     let origin = Origin::start({
         let gate = gate.clone();
-        move |_| {
-            Answer::ok("first half, second half").header("Cache-Control", "max-age=60").hold_body(&gate)
-        }
+        move |_| Answer::ok("first half, second half").header("Cache-Control", "max-age=60").hold_body(&gate)
     })
     .await;
     let gateway = Gateway::new().set("origin", &origin).traffic(CACHED).start().await;
-    let mut first = crate::harness::RawClient::connect(gateway.address()).await;
+    let mut first = RawClient::connect(gateway.address()).await;
     first.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
     in_time("the head", first.head()).await.unwrap();
-    let mut second = crate::harness::RawClient::connect(gateway.address()).await;
+    let mut second = RawClient::connect(gateway.address()).await;
     second.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let head = in_time("the head for the second", second.head()).await.unwrap();
     assert_eq!(head.status, 200, "before the body is complete");
@@ -56,7 +54,7 @@ async fn a_fill_survives_the_client_that_began_it() {
     })
     .await;
     let gateway = Gateway::new().set("origin", &origin).traffic(CACHED).start().await;
-    let mut first = crate::harness::RawClient::connect(gateway.address()).await;
+    let mut first = RawClient::connect(gateway.address()).await;
     first.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
     in_time("the head", first.head()).await.unwrap();
     drop(first);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::CACHED;
-use crate::harness::{Answer, Gateway, Origin, in_time, wait_until};
+use crate::harness::{Answer, Gateway, Origin, wait::in_time, wait_until};
 
 /// An answer that is fresh so long and says which one it is.
 fn fresh(origin: &Origin, seconds: u64) {
@@ -30,7 +30,11 @@ async fn the_second_request_never_reaches_the_origin() {
     assert_eq!((first.text(), second.text()), ("answer 1", "answer 1"));
     assert_eq!(first.header("age"), None);
     assert!(second.header("age").unwrap().parse::<u64>().unwrap() < 5);
-    assert!(first.header("cache-status").unwrap().contains("fwd=uri-miss"), "{:?}", first.header("cache-status"));
+    assert!(
+        first.header("cache-status").unwrap().contains("fwd=uri-miss"),
+        "{:?}",
+        first.header("cache-status")
+    );
     assert!(first.header("cache-status").unwrap().contains("stored"));
     assert!(second.header("cache-status").unwrap().contains("hit"), "{:?}", second.header("cache-status"));
     assert_eq!(origin.requests().len(), 1);
@@ -113,10 +117,9 @@ async fn stale_while_revalidate_answers_at_once_and_refreshes_behind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_origin_leaves_the_stale_copy() {
-    let mut origin = Origin::start(|_| {
-        Answer::ok("last known").header("Cache-Control", "max-age=0, stale-if-error=60")
-    })
-    .await;
+    let mut origin =
+        Origin::start(|_| Answer::ok("last known").header("Cache-Control", "max-age=0, stale-if-error=60"))
+            .await;
     let gateway = gateway(&origin).await;
     gateway.get("/a").await;
     tokio::time::sleep(Duration::from_millis(1100)).await;
