@@ -29,7 +29,11 @@ async fn readers_follow_a_fill_that_is_under_way() {
     let gate = Gate::closed();
     let origin = Origin::start({
         let gate = gate.clone();
-        move |_| Answer::ok("first half, second half").header("Cache-Control", "max-age=60").hold_body(&gate)
+        move |_| {
+            // A length would let the head wait for the body.
+            let answer = Answer::status(200).chunked(["first half, ", "second half"]);
+            answer.header("Cache-Control", "max-age=60").hold_body(&gate)
+        }
     })
     .await;
     let gateway = Gateway::new().set("origin", &origin).traffic(CACHED).start().await;
@@ -50,7 +54,9 @@ async fn a_fill_survives_the_client_that_began_it() {
     let gate = Gate::closed();
     let origin = Origin::start({
         let gate = gate.clone();
-        move |_| Answer::ok("all of it").header("Cache-Control", "max-age=60").hold_body(&gate)
+        move |_| {
+            Answer::status(200).chunked(["all of it"]).header("Cache-Control", "max-age=60").hold_body(&gate)
+        }
     })
     .await;
     let gateway = Gateway::new().set("origin", &origin).traffic(CACHED).start().await;

@@ -82,3 +82,34 @@ async fn a_cookie_that_is_stripped_reaches_only_the_one_it_is_for() {
     assert_eq!(gateway.get("/a").await.header("set-cookie"), None);
     assert_eq!(origin.requests().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9111_5_2_1_requests_are_obeyed_only_where_the_route_says_so() {
+    let origin = saying(&[("Cache-Control", "max-age=60")]).await;
+    let gateway = gateway(&origin, "{}").await;
+    gateway.get("/a").await;
+    for wish in ["no-cache", "no-store", "max-age=0", "min-fresh=90"] {
+        gateway.client().get("/a").header("Cache-Control", wish).send().await;
+    }
+    assert_eq!(gateway.client().get("/b").header("Cache-Control", "only-if-cached").send().await.status, 200);
+    assert_eq!(origin.targets(), ["/a", "/b"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9111_5_2_1_what_a_request_wishes() {
+    let origin = saying(&[("Cache-Control", "max-age=60")]).await;
+    let gateway = gateway(&origin, "{ request_directives: obey }").await;
+    let client = gateway.client();
+    let wish = async |wish: &str| {
+        let before = origin.requests().len();
+        let answer = client.get("/a").header("Cache-Control", wish).send().await;
+        (answer.status, origin.requests().len() - before)
+    };
+    assert_eq!(wish("only-if-cached").await, (504, 0));
+    assert_eq!(wish("max-age=30").await, (200, 1));
+    assert_eq!(wish("only-if-cached").await, (200, 0));
+    assert_eq!(wish("max-age=30, min-fresh=30").await, (200, 0));
+    for other in ["no-cache", "no-store", "min-fresh=90"] {
+        assert_eq!(wish(other).await, (200, 1), "{other}");
+    }
+}
