@@ -275,18 +275,18 @@ impl Found {
     }
 
     /// Its moments.
-    pub fn times(&self) -> &Times {
+    pub fn times(&self) -> Times {
         match self {
             Self::Stored { entry, .. } => entry.times(),
-            Self::Filling(fill) => &fill.admission.times,
+            Self::Filling(fill) => fill.admission.times,
         }
     }
 
     /// Its tags.
-    pub fn tags(&self) -> &[Tag] {
+    pub fn tags(&self) -> Vec<Tag> {
         match self {
-            Self::Stored { entry, .. } => entry.tags(),
-            Self::Filling(fill) => &fill.admission.tags,
+            Self::Stored { entry, .. } => entry.tags().collect(),
+            Self::Filling(fill) => fill.admission.tags.to_vec(),
         }
     }
 

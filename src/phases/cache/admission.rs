@@ -116,7 +116,7 @@ fn admission(
     let url = cache.url.as_ref();
     let tags = match &confirmed {
         // A 304 without tags says nothing about them.
-        Some(found) if !tags::are_stated(answer.headers) => found.tags().into(),
+        Some(found) if !tags::are_stated(answer.headers) => found.tags(),
         _ => {
             let mut tags = cache.tags.clone();
             tags::of_response(store.keys(), answer.headers, &mut tags)?;
