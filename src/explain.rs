@@ -187,9 +187,10 @@ fn describe_share(snapshot: &Snapshot, target: &Target, share: f64) -> Share {
     let section = section.map(|(_, section)| section);
     let balance = section.and_then(|s| serde_json::to_value(&s.balance).ok());
     let balance = balance.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-    let ResolvedTimeouts { connect, first_byte, read, write, total } = target.timeouts;
-    let mut timeouts =
-        format!("connect {connect:?}, first byte {first_byte:?}, read {read:?}, write {write:?}",);
+    let ResolvedTimeouts { connect, first_byte, read, write, total, tunnel } = target.timeouts;
+    let mut timeouts = format!(
+        "connect {connect:?}, first byte {first_byte:?}, read {read:?}, write {write:?}, tunnel {tunnel:?}",
+    );
     if let Some(total) = total {
         timeouts.push_str(&format!(", total {total:?}"));
     }

@@ -3,8 +3,8 @@
 //! Request smuggling lives on heads that two parsers read differently. Pingora
 //! repairs some of them (RFC 9112 allows it); the gateway refuses them, so that what
 //! reaches a backend had one meaning from the start. The check reads bytes and
-//! limits, keeps nothing, allocates nothing and knows no connection. Bodies and
-//! chunk sizes are Pingora's.
+//! limits, keeps nothing, allocates nothing and knows no connection. Bodies are not
+//! looked at.
 
 mod fields;
 mod h2;
@@ -61,8 +61,8 @@ pub enum Body {
     None,
     /// After so many bytes.
     Length(u64),
-    /// By what is in it: chunks, or the protocol of an upgrade.
-    Open,
+    /// With its last chunk.
+    Chunked,
 }
 
 impl From<&LimitsConfig> for HeadLimits {

@@ -15,7 +15,7 @@ use crate::{
     phases::{
         admit, cache,
         context::RequestContext,
-        deadline, headers, invalidate, observe,
+        failure, headers, invalidate, observe,
         rejection::{self, Rejection},
         route, upstream,
     },
@@ -35,9 +35,10 @@ impl Gateway {
     }
 
     /// From the request to the plan: everything that can refuse before a backend is asked.
-    fn plan(&self, session: &Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
+    fn plan(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
+        admit::check(session.req_header(), &self.resources)?;
+        admit::normalize(session.req_header_mut())?;
         let request = session.req_header();
-        admit::check(request, &self.resources)?;
         route::select(request, ctx, &self.resources)?;
         admit::announced_body(request, ctx.planned()?.route.body_limit)
     }
@@ -145,14 +146,14 @@ impl ProxyHttp for Gateway {
 
     async fn connected_to_upstream(
         &self,
-        session: &mut Session,
+        _session: &mut Session,
         reused: bool,
         _peer: &HttpPeer,
         _fd: RawFd,
         digest: Option<&Digest>,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        upstream::connected(session, ctx, reused, digest);
+        upstream::connected(ctx, reused, digest);
         Ok(())
     }
 
@@ -163,7 +164,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut Self::CTX,
         error: Box<Error>,
     ) -> Box<Error> {
-        upstream::connect_failed(session, ctx, error)
+        failure::connect_failed(session, ctx, error)
     }
 
     fn error_while_proxy(
@@ -174,7 +175,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut Self::CTX,
         _client_reused: bool,
     ) -> Box<Error> {
-        upstream::attempt_failed(session, ctx, error)
+        failure::attempt_failed(session, ctx, error)
     }
 
     async fn upstream_request_filter(
@@ -185,20 +186,21 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         cache::sent(ctx, &self.resources);
         cache::coding::to_upstream(upstream, ctx)?;
-        headers::to_upstream(upstream, session.req_header().version, ctx)
+        headers::to_upstream(upstream, session.req_header().version, ctx)?;
+        upstream::begun(ctx, session.is_body_done());
+        Ok(())
     }
 
     async fn request_body_filter(
         &self,
         _session: &mut Session,
         body: &mut Option<Bytes>,
-        _end_of_stream: bool,
+        end_of_stream: bool,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        let piece = body.as_ref().map_or(0, Bytes::len);
-        admit::count_body(ctx, piece)?;
-        if piece > 0 {
-            deadline::restart(ctx);
+        admit::count_body(ctx, body.as_ref().map_or(0, Bytes::len))?;
+        if end_of_stream || body.is_none() {
+            upstream::sent(ctx);
         }
         Ok(())
     }
@@ -224,24 +226,27 @@ impl ProxyHttp for Gateway {
         ctx: &mut Self::CTX,
     ) -> Result<()> {
         admit::end_when_draining(session, &self.resources);
+        headers::frame(session, response);
         cache::to_downstream(session, response, ctx)?;
         headers::to_downstream(response, ctx)
     }
 
     fn upstream_response_body_filter(
         &self,
-        session: &mut Session,
+        _session: &mut Session,
         body: &mut Option<Bytes>,
         end_of_stream: bool,
         ctx: &mut Self::CTX,
     ) -> Result<Option<std::time::Duration>> {
-        upstream::body_arrived(session, ctx, end_of_stream)?;
+        upstream::body_arrived(ctx, end_of_stream)?;
         cache::coding::encode(body, end_of_stream, ctx)?;
         Ok(None)
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Self::CTX) -> FailToProxy {
-        let refusal = upstream::refusal_of(ctx, error);
+        // Pingora closes the connection after an error: the answer must not promise otherwise.
+        session.set_keepalive(None);
+        let refusal = failure::refusal_of(ctx, error);
         let error_code = rejection::respond(session, ctx, refusal).await;
         FailToProxy { error_code, can_reuse_downstream: false }
     }

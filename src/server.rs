@@ -1,7 +1,6 @@
 //! The composition root: configuration in, running server out.
 
 use std::{
-    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -31,10 +30,7 @@ use crate::{
         resources::Resources,
         snapshot::{Snapshot, SnapshotCell},
     },
-    services::{
-        admin::Admin,
-        front::{Front, ProxiedTls},
-    },
+    services::{admin::Admin, front::Front, until_end::UntilEnd},
     tasks::{
         Drain, KeepCache, ProbeUpstreams, Signals, WarmUp, WatchCertificates, WatchConfig, WriteAccessLog,
     },
@@ -54,8 +50,9 @@ pub struct Options {
     pub path: PathBuf,
     /// Whether the listeners of a running process are taken over.
     pub upgrade: bool,
-    /// Further services that run beside the gateway, with the addresses they listen on.
-    pub beside: Vec<(SocketAddr, Box<dyn ServiceWithDependents>)>,
+    /// Further services that run beside the gateway. Those that are its backends listen
+    /// already: the first probes would find them unhealthy otherwise.
+    pub beside: Vec<Box<dyn ServiceWithDependents>>,
 }
 
 /// A configuration and what it amounts to before the server exists.
@@ -141,23 +138,16 @@ pub fn run(compiled: Compiled, options: Options) -> Result<(), ConfigError> {
     let mut server = Server::new_with_opt_and_conf(opt, conf);
     server.bootstrap();
 
-    let mut beside = Vec::new();
-    for (address, service) in options.beside {
+    for service in options.beside {
         server.add_boxed_service(service);
-        beside.push(address);
     }
     let warm = server.add_service(background_service(
         "warm up",
-        WarmUp {
-            resources: Arc::clone(&resources),
-            cell: Arc::clone(&cell),
-            prober: Arc::clone(&prober),
-            beside,
-        },
+        WarmUp { resources: Arc::clone(&resources), cell: Arc::clone(&cell), prober: Arc::clone(&prober) },
     ));
     let gateway = Gateway::new(Arc::clone(&resources), Arc::clone(&cell));
-    let front = Front::new(&server.configuration, gateway, Arc::clone(&resources));
-    let listening = server.add_service(listeners(&process, tls, front, &resources));
+    let front = Front::new(&server.configuration, gateway, Arc::clone(&resources), Arc::clone(&cell), tls);
+    let listening = server.add_service(listeners(&process, front));
     listening.add_dependency(&warm);
     if let Some(admin) = &process.admin {
         server.add_service(admin_service(admin, &resources, &reloader));
@@ -202,23 +192,14 @@ fn server_conf(process: &ProcessConfig) -> ServerConf {
     }
 }
 
-fn listeners(
-    process: &ProcessConfig,
-    tls: Vec<Option<TlsSettings>>,
-    front: Front<Gateway>,
-    resources: &Arc<Resources>,
-) -> Service<Front<Gateway>> {
+fn listeners(process: &ProcessConfig, front: Front<Gateway>) -> Service<Front<Gateway>> {
     let mut service = Service::new("proxy".to_owned(), front);
-    for (listener, tls) in process.listeners.iter().zip(tls) {
+    for listener in &process.listeners {
         // The front reads whole heads itself: a buffer below it would only cost memory and a copy.
         let buffer = L4BufferSettings { read: Some(0), ..L4BufferSettings::default() };
-        let mut endpoint = ListenerConfig::tcp(listener.address.to_string()).l4_buffer(buffer);
-        if let Some(tls) = tls {
-            endpoint = endpoint.tls(tls);
-        }
-        service.add_listener(endpoint);
+        // It does TLS itself, too.
+        service.add_listener(ListenerConfig::tcp(listener.address.to_string()).l4_buffer(buffer));
     }
-    service.endpoints().set_pre_tls_callback(Arc::new(ProxiedTls(Arc::clone(resources))));
     service
 }
 
@@ -226,12 +207,12 @@ fn admin_service(
     admin: &AdminConfig,
     resources: &Arc<Resources>,
     reloader: &Arc<Reloader>,
-) -> Service<HttpServer<Admin>> {
+) -> UntilEnd<Service<HttpServer<Admin>>> {
     let app = Admin::new(Arc::clone(resources), Arc::clone(reloader));
     let mut service = Service::new("admin".to_owned(), HttpServer::new_app(app));
     service.threads = Some(1);
     service.add_tcp(&admin.address.to_string());
-    service
+    UntilEnd::new(service, Arc::clone(resources))
 }
 
 /// What the background tasks work on.

@@ -7,13 +7,13 @@ use super::{
     refused, serve,
 };
 use crate::{
-    demo::{Addresses, Platform, SEED, config_text, examples},
+    demo::{Platform, SEED, Sockets, config_text, examples},
     server,
 };
 
 /// Prepares the platform, says what to try, and serves.
 pub fn run(args: &DemoArgs) -> ExitCode {
-    let (addresses, path) = match prepare(args) {
+    let (sockets, path) = match prepare(args) {
         Ok(prepared) => prepared,
         Err(error) => {
             eprintln!("nilegate: the demo cannot start: {error}");
@@ -25,28 +25,23 @@ pub fn run(args: &DemoArgs) -> ExitCode {
         Err(error) => return refused(&error, Format::Text),
     };
     let platform = Platform::new(SEED, args.latency.get());
-    let services = platform
-        .services(&addresses)
-        .into_iter()
-        .map(|embedded| (embedded.address, embedded.service))
-        .collect();
     println!("nilegate demo: http://{} (admin port http://{})", args.address, args.admin);
     println!("configuration: {} (edit it while this runs: it is reloaded)\n", path.display());
     for example in examples(args.address, args.admin) {
         println!("# {}\n{}\n", example.title, example.command);
     }
-    serve(compiled, server::Options { path, upgrade: false, beside: services })
+    serve(compiled, server::Options { path, upgrade: false, beside: platform.services(sockets) })
 }
 
-/// Chooses the ports of the services and writes the configuration down.
-fn prepare(args: &DemoArgs) -> io::Result<(Addresses, PathBuf)> {
+/// Opens the sockets of the services and writes the configuration down.
+fn prepare(args: &DemoArgs) -> io::Result<(Sockets, PathBuf)> {
     for address in [args.address, args.admin] {
         // A friendlier answer than the one a listener would give later.
         TcpListener::bind(address)
             .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))?;
     }
-    let addresses = Addresses::choose()?;
+    let sockets = Sockets::open()?;
     let path = std::env::temp_dir().join(format!("nilegate-demo-{}.yaml", args.address.port()));
-    std::fs::write(&path, config_text(args.address, args.admin, &addresses))?;
-    Ok((addresses, path))
+    std::fs::write(&path, config_text(args.address, args.admin, &sockets))?;
+    Ok((sockets, path))
 }

@@ -72,7 +72,8 @@ pub struct ListenerConfig {
     /// that every connection from these peers must start with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy_protocol: Option<ProxyProtocolConfig>,
-    /// Connections open at once on this listener; further ones are closed at once.
+    /// Connections open at once on this listener, TLS handshakes under way included;
+    /// further ones are closed at once.
     #[serde(default = "default_max_connections")]
     #[schemars(range(min = 1))]
     pub max_connections: usize,
@@ -137,7 +138,8 @@ pub struct LimitsConfig {
     pub uri_bytes: ByteSize,
     /// Bytes of a request's body, unless the route says otherwise.
     pub body: ByteSize,
-    /// Time from the first byte of a request's head to its last.
+    /// Time from the first byte of a request's head to its last, and from the beginning
+    /// of a connection to the end of its PROXY protocol header and TLS handshake.
     pub header_timeout: Period,
     /// Time a kept-alive connection may wait for its next request.
     pub idle_timeout: Period,
@@ -181,7 +183,9 @@ pub struct ShutdownConfig {
     /// Time after SIGTERM in which new connections are still accepted while
     /// `/readyz` already says no, so that load balancers notice in time.
     pub delay: Period,
-    /// The socket through which a new process takes over the listeners.
+    /// The socket through which a new process (`nilegate run --upgrade`) takes over the
+    /// listeners when the old one gets SIGQUIT. Without a new process that listens there
+    /// SIGQUIT does nothing.
     pub upgrade_socket: PathBuf,
     /// Where the process id is written. Leave out: nowhere.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -176,18 +176,25 @@ pub struct TimeoutsConfig {
     /// To establish a connection, TLS included. Default 5s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connect: Option<Period>,
-    /// From the request sent to the first byte of the response. Default 60s.
+    /// From the end of the request to the first byte of the response. Default: that of
+    /// `read`, or 60s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first_byte: Option<Period>,
-    /// Between two pieces of the response. Default 60s.
+    /// For the next piece of the response, from the moment at which the client has taken
+    /// the one before. Default: that of `first_byte`, or 60s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read: Option<Period>,
     /// To hand over a piece of the request. Default 60s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub write: Option<Period>,
-    /// For the whole request with all its attempts. Default: no limit.
+    /// For the whole request with all its attempts. A tunnel is no part of it. Default:
+    /// no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<Period>,
+    /// How long a tunnel (WebSocket) may be silent in both directions. Also the longest
+    /// that an HTTP/2 backend is waited for while a request's body is still coming. Default 1h.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tunnel: Option<Period>,
 }
 
 /// Repeating a failed attempt on another backend.

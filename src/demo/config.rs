@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{addresses::Addresses, platform::SERVICES};
+use super::{platform::SERVICES, sockets::Sockets};
 
 /// The file as an operator would write it, with the usual ports as defaults.
 const TEMPLATE: &str = include_str!("nilegate.yaml");
@@ -11,12 +11,12 @@ const TEMPLATE: &str = include_str!("nilegate.yaml");
 ///
 /// Every `${NAME:-default}` is replaced by the address in use, so that the text
 /// depends on no environment.
-pub fn config_text(gateway: SocketAddr, admin: SocketAddr, services: &Addresses) -> String {
+pub fn config_text(gateway: SocketAddr, admin: SocketAddr, services: &Sockets) -> String {
     let names = SERVICES.iter().map(|(name, _)| name.replace('-', "_").to_uppercase());
     let fixed = [("GATEWAY".to_owned(), gateway), ("ADMIN".to_owned(), admin)];
     fixed
         .into_iter()
-        .chain(names.zip(services.iter()))
+        .chain(names.zip(services.addresses()))
         .fold(TEMPLATE.to_owned(), |text, (name, address)| fill(&text, &name, address))
 }
 
@@ -38,8 +38,8 @@ mod tests {
     use super::*;
     use crate::config::{Config, upstream::BackendConfig};
 
-    fn config() -> (Config, Addresses) {
-        let services = Addresses::free().unwrap();
+    fn config() -> (Config, Sockets) {
+        let services = Sockets::free().unwrap();
         let text =
             config_text("127.0.0.1:18080".parse().unwrap(), "127.0.0.1:19900".parse().unwrap(), &services);
         assert!(!text.contains("${"), "{text}");
@@ -53,7 +53,7 @@ mod tests {
         assert_eq!(config.process.admin.unwrap().address.port(), 19900);
         let backends: std::collections::BTreeSet<&str> =
             config.traffic.upstreams.values().flat_map(|u| &u.backends).map(BackendConfig::address).collect();
-        let addresses: Vec<String> = services.iter().map(|address| address.to_string()).collect();
+        let addresses: Vec<String> = services.addresses().map(|address| address.to_string()).collect();
         assert_eq!(backends, addresses.iter().map(String::as_str).collect());
     }
 

@@ -10,7 +10,6 @@
 //! Deliberately absent: a database, TLS, rate limits. The gateway knows nothing
 //! of this module: it sees addresses in a configuration like any other.
 
-mod addresses;
 mod appointments;
 pub mod auth;
 mod config;
@@ -25,9 +24,10 @@ mod platform;
 mod refusal;
 mod resource;
 mod service;
+mod sockets;
 mod store;
 
-pub use addresses::Addresses;
 pub use config::config_text;
 pub use examples::{Example, examples};
-pub use platform::{DEFAULT_LATENCY, EmbeddedService, Platform, SEED};
+pub use platform::{DEFAULT_LATENCY, Platform, SEED};
+pub use sockets::Sockets;

@@ -1,10 +1,10 @@
 //! The platform as a whole: which services there are, over one store.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use pingora_core::services::ServiceWithDependents;
 
-use super::{addresses::Addresses, latency::Latency, resource::Resource, service::App, store::Store};
+use super::{latency::Latency, resource::Resource, service::App, sockets::Sockets, store::Store};
 
 /// The seed of the data that examples and documentation show.
 pub const SEED: u64 = 2026;
@@ -31,28 +31,19 @@ pub struct Platform {
     latency: Latency,
 }
 
-/// A service to be added to the server.
-pub struct EmbeddedService {
-    /// Its name, also in the `X-Served-By` field of what it answers.
-    pub name: &'static str,
-    /// Where it listens.
-    pub address: SocketAddr,
-    /// The service itself.
-    pub service: Box<dyn ServiceWithDependents>,
-}
-
 impl Platform {
     /// A platform with the data of a seed, whose reads take about `latency`.
     pub fn new(seed: u64, latency: Duration) -> Self {
         Self { store: Arc::new(Store::new(seed)), latency: Latency(latency) }
     }
 
-    /// The services, one for each address. They share the data.
-    pub fn services(&self, addresses: &Addresses) -> Vec<EmbeddedService> {
-        let embed = |((name, resource), address): ((&'static str, Resource), SocketAddr)| {
+    /// The services, one for each socket, to be added to the server. They share the data.
+    pub fn services(&self, sockets: Sockets) -> Vec<Box<dyn ServiceWithDependents>> {
+        let mut services: Vec<Box<dyn ServiceWithDependents>> = Vec::with_capacity(SERVICES.len());
+        for ((name, resource), socket) in SERVICES.into_iter().zip(sockets) {
             let app = App::new(name, resource, Arc::clone(&self.store), self.latency);
-            EmbeddedService { name, address, service: Box::new(app.listen(address)) }
-        };
-        SERVICES.into_iter().zip(addresses.iter()).map(embed).collect()
+            services.push(Box::new(app.listen(socket)));
+        }
+        services
     }
 }

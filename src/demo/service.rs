@@ -1,6 +1,6 @@
 //! One embedded service on Pingora: a resource behind a socket of its own.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -16,6 +16,7 @@ use super::{
     message::{Reply, Request},
     refusal::Refusal,
     resource::Resource,
+    sockets::{Listening, Socket},
     store::Store,
 };
 
@@ -36,18 +37,18 @@ impl App {
         Self { name, resource, store, latency }
     }
 
-    /// The same app as a Pingora service that listens on an address.
-    pub fn listen(self, address: SocketAddr) -> Service<HttpServer<Self>> {
+    /// The same app as a Pingora service that listens on a socket.
+    pub fn listen(self, socket: Socket) -> Listening<Service<HttpServer<Self>>> {
         let mut service = Service::new(format!("demo {}", self.name), HttpServer::new_app(self));
-        service.add_tcp(&address.to_string());
+        service.add_tcp(&socket.address.to_string());
         // One thread carries thousands of requests that mostly wait.
         service.threads = Some(1);
-        service
+        Listening::new(service, socket)
     }
 
     /// What this service answers, after the time it takes.
     async fn reply(&self, request: &Request) -> Result<Reply, Refusal> {
-        pingora_timeout::sleep(self.latency.of(request)?).await;
+        tokio::time::sleep(self.latency.of(request)?).await;
         latency::failure(self.name, request)?;
         Ok(self.resource.answer(&self.store, request))
     }

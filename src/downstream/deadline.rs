@@ -9,7 +9,13 @@ use parking_lot::Mutex;
 
 /// Begins and ends waits from outside the stream that keeps their time.
 #[derive(Clone, Default)]
-pub struct DeadlineHandle(Arc<Mutex<Option<Wait>>>);
+pub struct DeadlineHandle(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    wait: Option<Wait>,
+    passed: bool,
+}
 
 /// One wait.
 #[derive(Clone, Copy)]
@@ -30,22 +36,33 @@ impl Wait {
 impl DeadlineHandle {
     /// A wait of this length begins; it is over at `latest` in any case.
     pub fn begin(&self, now: Instant, length: Duration, latest: Option<Instant>) {
-        *self.0.lock() = Some(Wait::new(now, length, latest));
+        *self.0.lock() = State { wait: Some(Wait::new(now, length, latest)), passed: false };
     }
 
     /// The wait begins anew, if there is one: what held it up was not the backend.
     pub fn restart(&self) {
-        let mut wait = self.0.lock();
+        let wait = &mut self.0.lock().wait;
         *wait = wait.map(|wait| Wait::new(Instant::now(), wait.length, wait.latest));
     }
 
     /// Nothing is waited for any more.
     pub fn end(&self) {
-        *self.0.lock() = None;
+        *self.0.lock() = State::default();
     }
 
     /// When the wait is over. `None`: there is no wait.
     pub fn ends(&self) -> Option<Instant> {
-        self.0.lock().map(|wait| wait.ends)
+        self.0.lock().wait.map(|wait| wait.ends)
+    }
+
+    /// Whether the wait was over without result. One that nobody could keep, because the
+    /// client held everything up, was not.
+    pub fn has_passed(&self) -> bool {
+        self.0.lock().passed
+    }
+
+    /// The wait is over without result.
+    pub(super) fn pass(&self) {
+        self.0.lock().passed = true;
     }
 }

@@ -12,37 +12,38 @@ use async_trait::async_trait;
 use bytes::{Buf, BytesMut};
 use pingora_core::protocols::{
     ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream,
-    TimingDigest, UniqueID, UniqueIDType, raw_connect::ProxyDigest, tls::SslDigest,
+    TimingDigest, UniqueID, UniqueIDType, http::ServerSession, raw_connect::ProxyDigest, tls::SslDigest,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::Sleep,
 };
 
-use super::DeadlineHandle;
+use super::{DeadlineHandle, GateHandle, chunked::ChunkedBody};
 
-/// Most bytes kept of requests that a client sent ahead.
+/// While so many bytes wait for their turn, the client is held up.
 const AHEAD_LIMIT: usize = 64 * 1024;
-/// Bytes looked for at a time once the request has ended.
-const PROBE: usize = 1024;
+/// Most bytes taken from the socket at a time before it is known whose they are.
+const READ: usize = 4096;
 
 /// How much of what arrives belongs to the current request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allowance {
     /// So many bytes more. What follows is kept for the next request.
     Bytes(u64),
-    /// All of it: a chunked body, an upgraded connection, HTTP/2.
+    /// A chunked body. What follows is kept for the next request.
+    Chunked(ChunkedBody),
+    /// All of it: an upgraded connection, HTTP/2.
     All,
 }
 
 /// A connection to a client that hands on one request at a time.
 pub struct GatedStream {
     inner: Stream,
-    /// Bytes to be read before those of the socket.
-    first: BytesMut,
+    /// Received and not handed on: the next request's head, and what was sent ahead.
+    received: BytesMut,
     allowance: Allowance,
-    /// Bytes of later requests.
-    ahead: BytesMut,
+    handle: GateHandle,
     deadline: DeadlineHandle,
     /// Runs on from wait to wait: setting it anew for each one would cost more than
     /// a wake-up too early once in the length of a wait.
@@ -56,26 +57,63 @@ impl GatedStream {
     pub fn new(inner: Stream) -> Self {
         Self {
             inner,
-            first: BytesMut::new(),
+            received: BytesMut::new(),
             allowance: Allowance::All,
-            ahead: BytesMut::new(),
+            handle: GateHandle::default(),
             deadline: DeadlineHandle::default(),
             timer: None,
             held_up: false,
         }
     }
 
-    /// Opens the gate for a request of which `first` has been read already.
-    pub fn open(&mut self, first: BytesMut, allowance: Allowance) {
-        self.first = first;
+    /// What has been received and not been handed on.
+    pub fn received(&self) -> &[u8] {
+        &self.received
+    }
+
+    /// Receives more from the client, whatever the gate lets through; 0 at the end of the stream.
+    pub fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        // Into the stack and copied, so that a connection holds no memory while it waits.
+        let mut scratch = [const { MaybeUninit::uninit() }; READ];
+        let mut scratch = ReadBuf::uninit(&mut scratch);
+        ready!(Pin::new(&mut self.inner).poll_read(cx, &mut scratch))?;
+        let filled = scratch.filled();
+        self.received.extend_from_slice(filled);
+        Poll::Ready(Ok(filled.len()))
+    }
+
+    /// Opens the gate; what has been received already goes through first.
+    pub fn open(&mut self, allowance: Allowance) {
         self.allowance = allowance;
+        self.handle.reset();
         self.deadline.end();
         self.held_up = false;
     }
 
-    /// What the client sent ahead of the request that has just ended.
-    pub fn take_ahead(&mut self) -> BytesMut {
-        std::mem::take(&mut self.ahead)
+    /// Opens the gate for a request whose head is the first `head` bytes received, and
+    /// takes out what is there of it.
+    pub fn admit(&mut self, head: usize, mut body: Allowance) -> BytesMut {
+        let there = &self.received[head..];
+        let here = match &mut body {
+            Allowance::Bytes(left) => {
+                let here = usize::try_from(*left).unwrap_or(usize::MAX).min(there.len());
+                *left -= here as u64;
+                here
+            }
+            Allowance::Chunked(chunks) => chunks.follow(there),
+            Allowance::All => there.len(),
+        };
+        self.open(body.or_ended());
+        // A buffer that is used up is given away: none is held for a client that sends nothing.
+        match head + here {
+            all if all == self.received.len() => std::mem::take(&mut self.received),
+            part => self.received.split_to(part),
+        }
+    }
+
+    /// The part of the gate that others hold.
+    pub fn handle(&self) -> &GateHandle {
+        &self.handle
     }
 
     /// A handle that ends waits for the client.
@@ -88,9 +126,12 @@ impl GatedStream {
         stream.into_any().downcast().ok()
     }
 
-    /// The gate behind a stream, if it is one.
-    pub fn of(stream: &Stream) -> Option<&Self> {
-        stream.as_any().downcast_ref()
+    /// The gate behind an HTTP/1 session.
+    pub fn behind(session: &ServerSession) -> Option<&Self> {
+        match session {
+            ServerSession::H1(http1) => http1.stream().as_any().downcast_ref(),
+            _ => None,
+        }
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -103,6 +144,7 @@ impl GatedStream {
         loop {
             ready!(timer.as_mut().poll(cx));
             if timer.deadline() >= ends {
+                self.deadline.pass();
                 return Poll::Ready(());
             }
             timer.as_mut().reset(ends);
@@ -122,17 +164,33 @@ impl GatedStream {
     /// The request has ended: only the end of the connection is news, bytes are kept.
     fn poll_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
-            if self.ahead.len() >= AHEAD_LIMIT {
+            if self.received.len() >= AHEAD_LIMIT {
                 // The client has to wait: nothing wakes this read but the next request.
                 return Poll::Pending;
             }
-            let mut probe = [const { MaybeUninit::uninit() }; PROBE];
-            let mut probe = ReadBuf::uninit(&mut probe);
-            ready!(Pin::new(&mut self.inner).poll_read(cx, &mut probe))?;
-            if probe.filled().is_empty() {
+            if ready!(self.poll_receive(cx))? == 0 {
                 return Poll::Ready(Ok(()));
             }
-            self.ahead.extend_from_slice(probe.filled());
+        }
+    }
+
+    /// Received bytes first, then those of the socket.
+    fn poll_next(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.received.is_empty() {
+            return Pin::new(&mut self.inner).poll_read(cx, buf);
+        }
+        let n = self.received.len().min(buf.remaining());
+        buf.put_slice(&self.received[..n]);
+        self.received.advance(n);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Allowance {
+    fn or_ended(self) -> Self {
+        match self {
+            Self::Chunked(chunks) if chunks.is_done() => Self::Bytes(0),
+            other => other,
         }
     }
 }
@@ -147,22 +205,30 @@ impl AsyncRead for GatedStream {
         if this.poll_deadline(cx).is_ready() {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "deadline of the request")));
         }
-        if !this.first.is_empty() {
-            let n = this.first.len().min(buf.remaining());
-            buf.put_slice(&this.first[..n]);
-            this.first.advance(n);
-            return Poll::Ready(Ok(()));
+        if this.handle.is_tunnel() {
+            this.allowance = Allowance::All;
         }
-        match &mut this.allowance {
-            Allowance::All => Pin::new(&mut this.inner).poll_read(cx, buf),
+        match this.allowance {
+            Allowance::All => this.poll_next(cx, buf),
             Allowance::Bytes(0) => this.poll_ahead(cx),
             Allowance::Bytes(left) => {
-                let room = buf.remaining().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                let room = buf.remaining().min(usize::try_from(left).unwrap_or(usize::MAX));
                 let mut part = ReadBuf::new(buf.initialize_unfilled_to(room));
-                ready!(Pin::new(&mut this.inner).poll_read(cx, &mut part))?;
+                ready!(this.poll_next(cx, &mut part))?;
                 let n = part.filled().len();
-                *left -= n as u64;
+                this.allowance = Allowance::Bytes(left - n as u64);
                 buf.advance(n);
+                Poll::Ready(Ok(()))
+            }
+            Allowance::Chunked(mut chunks) => {
+                let before = buf.filled().len();
+                ready!(this.poll_next(cx, buf))?;
+                let piece = &buf.filled()[before..];
+                let body = chunks.follow(piece);
+                // In the middle of a body `received` is empty, so the order is kept.
+                this.received.extend_from_slice(&piece[body..]);
+                buf.set_filled(before + body);
+                this.allowance = Allowance::Chunked(chunks).or_ended();
                 Poll::Ready(Ok(()))
             }
         }
@@ -252,88 +318,4 @@ impl fmt::Debug for GatedStream {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::{Duration, Instant};
-
-    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-
-    use super::*;
-
-    fn gate() -> (DuplexStream, GatedStream) {
-        let (client, server) = tokio::io::duplex(1024);
-        (client, GatedStream::new(Box::new(server)))
-    }
-
-    #[tokio::test]
-    async fn hands_on_one_request_and_keeps_what_follows() {
-        let (mut client, mut gate) = gate();
-        client.write_all(b"bodyGET /next").await.unwrap();
-        AsyncWriteExt::shutdown(&mut client).await.unwrap();
-        gate.open(BytesMut::from(&b"head"[..]), Allowance::Bytes(4));
-        let mut seen = Vec::new();
-        gate.read_to_end(&mut seen).await.unwrap();
-        assert_eq!(seen, b"headbody");
-        assert_eq!(&gate.take_ahead()[..], b"GET /next");
-    }
-
-    #[tokio::test]
-    async fn lets_everything_through_where_the_end_is_unknown() {
-        let (mut client, mut gate) = gate();
-        gate.open(BytesMut::new(), Allowance::All);
-        client.write_all(b"0\r\n\r\nGET").await.unwrap();
-        let mut seen = [0; 8];
-        gate.read_exact(&mut seen).await.unwrap();
-        assert_eq!(&seen, b"0\r\n\r\nGET");
-        assert!(gate.take_ahead().is_empty());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_deadline_ends_the_wait_and_the_next_request_starts_without_it() {
-        let (mut client, mut gate) = gate();
-        gate.open(BytesMut::new(), Allowance::Bytes(0));
-        gate.deadline().begin(Instant::now(), Duration::from_secs(5), None);
-        let error = gate.read_u8().await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-        gate.open(BytesMut::new(), Allowance::Bytes(1));
-        client.write_all(b"x").await.unwrap();
-        assert_eq!(gate.read_u8().await.unwrap(), b'x');
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn one_timer_keeps_waits_of_any_length() {
-        let (_client, mut gate) = gate();
-        gate.open(BytesMut::new(), Allowance::Bytes(0));
-        for seconds in [5, 60, 2, 30] {
-            let begun = tokio::time::Instant::now();
-            gate.deadline().begin(begun.into_std(), Duration::from_secs(seconds), None);
-            assert_eq!(gate.read_u8().await.unwrap_err().kind(), io::ErrorKind::TimedOut);
-            let took = begun.elapsed();
-            assert!(took.abs_diff(Duration::from_secs(seconds)) < Duration::from_millis(100), "{took:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_client_slow_to_take_the_answer_does_not_use_up_the_wait() {
-        let (mut client, mut gate) = gate();
-        gate.open(BytesMut::new(), Allowance::Bytes(0));
-        gate.deadline().begin(Instant::now(), Duration::from_secs(5), None);
-        let before = gate.deadline().ends();
-        gate.write_all(&[b'x'; 1024]).await.unwrap();
-        assert_eq!(gate.deadline().ends(), before, "nothing held it up");
-        let mut taken = [0; 2048];
-        let (sent, _) = tokio::join!(gate.write_all(&[b'x'; 1024]), client.read_exact(&mut taken));
-        sent.unwrap();
-        assert!(gate.deadline().ends() > before);
-    }
-
-    #[tokio::test]
-    async fn a_client_cannot_send_ahead_without_end() {
-        let (mut client, mut gate) = gate();
-        gate.open(BytesMut::new(), Allowance::Bytes(0));
-        let flood = tokio::spawn(async move { client.write_all(&vec![b'x'; 4 * AHEAD_LIMIT]).await });
-        let waited = tokio::time::timeout(Duration::from_millis(200), gate.read_u8()).await;
-        assert!(waited.is_err(), "the read waits although bytes are there");
-        assert!(!flood.is_finished(), "the client is held up");
-        assert!(gate.take_ahead().len() <= AHEAD_LIMIT + PROBE);
-    }
-}
+mod tests;

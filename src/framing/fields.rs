@@ -9,7 +9,6 @@ pub(super) struct FramingFields<'a> {
     host: Option<&'a [u8]>,
     content_length: Option<u64>,
     transfer_encoding: bool,
-    upgrade: bool,
 }
 
 impl<'a> FramingFields<'a> {
@@ -21,10 +20,6 @@ impl<'a> FramingFields<'a> {
                 None => Ok(()),
                 Some(_) => Err(Reason::DuplicateHost),
             },
-            7 if name.eq_ignore_ascii_case("upgrade") => {
-                self.upgrade = true;
-                Ok(())
-            }
             10 if name.eq_ignore_ascii_case("connection") && connection_option_is_protected(value) => {
                 Err(Reason::ProtectedConnectionOption)
             }
@@ -50,7 +45,7 @@ impl<'a> FramingFields<'a> {
     /// How the end of the body is found.
     pub(super) fn body(&self) -> Body {
         match self.content_length {
-            _ if self.transfer_encoding || self.upgrade => Body::Open,
+            _ if self.transfer_encoding => Body::Chunked,
             None | Some(0) => Body::None,
             Some(length) => Body::Length(length),
         }
@@ -68,7 +63,8 @@ impl<'a> FramingFields<'a> {
             (None, _) if http10 => Ok(()),
             (None, _) => Err(Reason::MissingHost),
             (Some(host), None) => target::check_authority(host),
-            (Some(host), Some(authority)) if host.eq_ignore_ascii_case(authority) => Ok(()),
+            // Byte by byte, as Pingora compares: a client makes one from the other.
+            (Some(host), Some(authority)) if host == authority => Ok(()),
             (Some(_), Some(_)) => Err(Reason::HostMismatch),
         }
     }

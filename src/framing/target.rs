@@ -33,9 +33,10 @@ pub(super) fn check_target<'a>(method: &str, target: &'a [u8]) -> Result<Option<
 }
 
 /// A backslash is a separator to some servers and a letter to others; in a query it is harmless.
+/// A backtick Pingora would refuse: in a path browsers encode it, in a query they do not.
 fn check_path(path: &[u8]) -> Result<(), Reason> {
-    match memchr::memchr2(b'\\', b'?', path) {
-        Some(at) if path[at] == b'\\' => Err(Reason::InvalidTarget),
+    match memchr::memchr3(b'\\', b'`', b'?', path) {
+        Some(at) if path[at] != b'?' => Err(Reason::InvalidTarget),
         _ => Ok(()),
     }
 }

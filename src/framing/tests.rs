@@ -34,7 +34,7 @@ fn sound_heads_are_complete() {
     complete("GET / HTTP/1.0\r\n\r\n");
     complete("get /a?b=c&d[]=%7B|`{} HTTP/1.1\r\nhOsT:example.com:8080\r\n\r\n");
     complete("OPTIONS * HTTP/1.1\r\nHost: [2001:db8::1]:443\r\n\r\n");
-    complete("GET http://Example.com/a HTTP/1.1\r\nHost: example.com\r\n\r\n");
+    complete("GET http://Example.com/a HTTP/1.1\r\nHost: Example.com\r\n\r\n");
     complete(&post("Content-Length: 5"));
     complete(&post("Content-Length: \t0 "));
     complete(&post("Transfer-Encoding: Chunked"));
@@ -49,8 +49,8 @@ fn the_end_of_the_body_is_told_by_length_or_by_what_is_in_it() {
         ("X: y", Body::None),
         ("Content-Length: 0", Body::None),
         ("Content-Length: 17", Body::Length(17)),
-        ("Transfer-Encoding: chunked", Body::Open),
-        ("Connection: Upgrade\r\nUpgrade: websocket", Body::Open),
+        ("Transfer-Encoding: chunked", Body::Chunked),
+        ("Connection: Upgrade\r\nUpgrade: websocket", Body::None),
     ] {
         let verdict = verdict(post(fields));
         assert!(matches!(verdict, Head::Complete { body, .. } if body == expected), "{fields}: {verdict:?}");
@@ -172,9 +172,11 @@ fn targets_have_one_reading() {
         refused(get(target, "example.com"), InvalidTarget);
     }
     refused("GET /caf\u{e9} HTTP/1.1\r\nHost: a\r\n\r\n", InvalidTarget);
+    refused("GET /a`b HTTP/1.1\r\nHost: a\r\n\r\n", InvalidTarget);
     refused("GET /a\tb HTTP/1.1\r\nHost: a\r\n\r\n", InvalidTarget);
     refused(get("http://example.com/", "example.com:80"), HostMismatch);
     refused(get("http://example.com/", "other.example"), HostMismatch);
+    refused(get("http://Example.com/", "example.com"), HostMismatch);
     refused("CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n", ConnectMethod);
 }
 

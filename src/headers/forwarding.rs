@@ -81,7 +81,7 @@ impl Forwarding {
     /// When the request would hold more fields than Pingora can.
     pub fn to_upstream(&self, request: &mut RequestHeader, hop: &Hop<'_>) -> Result<()> {
         if !hop.client.peer_is_trusted {
-            remove_claims(request);
+            remove_claims(request, &self.request_id.name);
         }
         let host = if self.x_forwarded || self.forwarded { host_of(request) } else { None };
         if self.x_forwarded {

@@ -4,6 +4,7 @@
 //! Everything is compiled once and then applied to a request or a response by plain
 //! functions. Nothing here knows a session, a route or an order of phases.
 
+mod cookies;
 mod fields;
 mod forwarded;
 mod forwarding;
@@ -13,6 +14,7 @@ mod rules;
 mod security;
 mod trusted;
 
+pub use cookies::join_cookies;
 pub use forwarded::Client;
 pub use forwarding::{Forwarding, Hop, ListenerFields};
 pub use hop_by_hop::{strip_request, strip_response};

@@ -1,31 +1,54 @@
 //! The first phase: who asks, under what id, and is the request fit to be passed on.
 
+use std::{net::IpAddr, sync::Arc};
+
+use http::HeaderMap;
+use pingora_core::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
 use super::{context::RequestContext, rejection::Rejection};
 use crate::{
+    downstream::{DeadlineHandle, GatedStream, LimitedUpload},
     framing,
-    headers::Client,
-    runtime::{resources::Resources, snapshot::SnapshotCell},
+    headers::{self, Client},
+    runtime::{
+        resources::Resources,
+        snapshot::{Snapshot, SnapshotCell},
+    },
 };
 
 /// Finds out who asks, pins the snapshot, and sets the limits of the connection.
 pub fn open(session: &mut Session, ctx: &mut RequestContext, resources: &Resources, cell: &SnapshotCell) {
-    let snapshot = cell.load_full();
     let digest = session.digest();
     let socket = digest.and_then(|d| d.socket_digest.as_ref());
     let peer = socket.and_then(|s| s.peer_addr()).and_then(|a| a.as_inet()).map(|a| a.ip());
     let local = socket.and_then(|s| s.local_addr()).and_then(|a| a.as_inet());
     ctx.listener = local.and_then(|local| resources.listener_at(local)).cloned();
-    let fields = &session.req_header().headers;
+    identify(ctx, peer, &session.req_header().headers, cell.load_full());
+    ctx.deadline = deadline_of(session);
+    if session.req_header().version == http::Version::HTTP_10 {
+        super::headers::speak_http10(session);
+    }
+    session.set_read_timeout(Some(resources.limits.body_timeout.get()));
+    session.set_write_timeout(Some(resources.limits.write_timeout.get()));
+    end_when_draining(session, resources);
+}
+
+/// Finds out who asks, and pins the snapshot.
+pub fn identify(ctx: &mut RequestContext, peer: Option<IpAddr>, fields: &HeaderMap, snapshot: Arc<Snapshot>) {
     let forwarding = &snapshot.forwarding;
     ctx.client = peer.map(|peer| Client::identify(peer, fields, forwarding.trusted()));
     ctx.request_id = ctx.client.as_ref().map(|client| forwarding.request_id(client, fields));
     ctx.snapshot = Some(snapshot);
-    session.set_read_timeout(Some(resources.limits.body_timeout.get()));
-    session.set_write_timeout(Some(resources.limits.write_timeout.get()));
-    end_when_draining(session, resources);
+}
+
+/// What ends waits on the client's side, where there is a place for it.
+fn deadline_of(session: &mut Session) -> Option<DeadlineHandle> {
+    match session.as_downstream_mut() {
+        http1 @ ServerSession::H1(_) => GatedStream::behind(http1).map(|gate| gate.deadline().clone()),
+        other => LimitedUpload::limit(other),
+    }
 }
 
 /// Makes this request the last one of its connection when the process is on its way out.
@@ -48,6 +71,17 @@ pub fn check(request: &RequestHeader, resources: &Resources) -> Result<(), Rejec
     Ok(())
 }
 
+/// Brings the fields of a sound request into the one form that later phases read.
+///
+/// # Errors
+/// [`Rejection::Internal`] if a field cannot be set.
+pub fn normalize(request: &mut RequestHeader) -> Result<(), Rejection> {
+    if request.version == http::Version::HTTP_2 {
+        headers::join_cookies(request).map_err(|_| Rejection::Internal)?;
+    }
+    Ok(())
+}
+
 /// Refuses a body that is announced to be larger than the route allows.
 ///
 /// # Errors
@@ -60,11 +94,14 @@ pub fn announced_body(request: &RequestHeader, limit: u64) -> Result<(), Rejecti
     }
 }
 
-/// Counts a piece of the body against the limit of the route.
+/// Counts a piece of the body against the limit of the route. A tunnel has no body.
 ///
 /// # Errors
 /// [`Rejection::BodyTooLarge`] once the limit is passed.
 pub fn count_body(ctx: &mut RequestContext, piece: usize) -> Result<(), Rejection> {
+    if ctx.attempts.is_tunnel() {
+        return Ok(());
+    }
     ctx.body_received += piece as u64;
     let limit = ctx.planned()?.route.body_limit;
     if ctx.body_received > limit { Err(Rejection::BodyTooLarge) } else { Ok(()) }

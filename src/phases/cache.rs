@@ -3,11 +3,13 @@
 mod admission;
 pub mod coding;
 pub mod manage;
+mod ready;
 mod report;
 mod request;
 
 pub use self::{
     admission::{admit, confirm},
+    ready::{Ready, ready, served},
     report::{close, result, to_downstream},
     request::{CacheUse, Outset, begin, enable, judge_hit, key, may_serve_stale, only_if_cached, sent, vary},
 };

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 
 use super::{cache::CacheUse, rejection::Rejection};
 use crate::{
@@ -38,7 +38,9 @@ pub struct RequestContext {
     pub cache: Option<Box<CacheUse>>,
     /// What was tried upstream.
     pub attempts: Attempts,
-    /// Bytes of the request's body seen so far.
+    /// Ends waits on the client's side. `None` for an HTTP/2 request without a body.
+    pub deadline: Option<DeadlineHandle>,
+    /// Bytes of the request's body seen in this attempt.
     pub body_received: u64,
     /// The refusal that ended the request, if one did.
     pub rejection: Option<Rejection>,
@@ -83,8 +85,15 @@ pub struct Attempts {
     pub reused: bool,
     /// The HTTP version the backend answered in.
     pub version: Option<http::Version>,
-    /// The wait for the backend, where it is kept on the client's side.
-    pub wait: Option<DeadlineHandle>,
+    /// Whether the whole request has been handed over.
+    pub sent: bool,
+}
+
+impl Attempts {
+    /// Whether the protocol has been switched: the connection is a tunnel.
+    pub fn is_tunnel(&self) -> bool {
+        self.status == Some(StatusCode::SWITCHING_PROTOCOLS.as_u16())
+    }
 }
 
 /// How far the current attempt is.
@@ -129,6 +138,7 @@ impl RequestContext {
             plan: None,
             cache: None,
             attempts: Attempts::default(),
+            deadline: None,
             body_received: 0,
             rejection: None,
         }

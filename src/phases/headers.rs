@@ -1,8 +1,15 @@
 //! What the backend and the client get to see beyond what the other side sent.
 
+use std::any::Any;
+
+use async_trait::async_trait;
 use http::{Version, header};
-use pingora_core::Result;
+use pingora_core::{
+    Result,
+    modules::http::{HttpModule, HttpModuleBuilder, HttpModules, Module},
+};
 use pingora_http::{RequestHeader, ResponseHeader};
+use pingora_proxy::Session;
 
 use super::context::RequestContext;
 use crate::headers::{self, Hop};
@@ -49,6 +56,48 @@ pub fn from_upstream(response: &mut ResponseHeader) {
         response.set_version(Version::HTTP_11);
     }
     headers::strip_response(response);
+}
+
+/// Ends the connection with the body where an HTTP/1.0 client cannot find its end otherwise.
+pub fn frame(session: &mut Session, response: &ResponseHeader) {
+    if session.req_header().version == Version::HTTP_10
+        && !response.headers.contains_key(header::CONTENT_LENGTH)
+    {
+        session.set_keepalive(None);
+    }
+}
+
+/// Makes sure that an HTTP/1.0 client gets no transfer coding (RFC 9112 section 6.1).
+///
+/// A module, because Pingora chooses the coding after the last filter of the response.
+pub fn speak_http10(session: &mut Session) {
+    let mut modules = HttpModules::new();
+    modules.add_module(Box::new(NoTransferCoding));
+    session.downstream_modules_ctx = modules.build_ctx();
+}
+
+struct NoTransferCoding;
+
+impl HttpModuleBuilder for NoTransferCoding {
+    fn init(&self) -> Module {
+        Box::new(Self)
+    }
+}
+
+#[async_trait]
+impl HttpModule for NoTransferCoding {
+    async fn response_header_filter(&mut self, response: &mut ResponseHeader, _last: bool) -> Result<()> {
+        response.remove_header(&header::TRANSFER_ENCODING);
+        Ok(())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
 }
 
 /// Completes the response for the client: id, protective fields, the route's rules.

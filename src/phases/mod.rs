@@ -8,6 +8,7 @@ pub mod admit;
 pub mod cache;
 pub mod context;
 pub mod deadline;
+pub mod failure;
 pub mod headers;
 pub mod invalidate;
 pub mod observe;

@@ -3,49 +3,93 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use pingora_core::Error;
+use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
 use super::cache;
 use super::{
     context::{Current, RequestContext},
+    failure,
     rejection::Rejection,
     upstream,
 };
 use crate::{
+    downstream::GatedStream,
     runtime::resources::Resources,
     telemetry::{
         access_log::{AccessLog, AccessRecord},
         cache::CacheResult,
         label::Protocol,
-        reason::{AbortPhase, BadRequestReason, ErrorReason},
+        reason::{AbortPhase, BadRequestReason, CloseReason, ErrorReason},
     },
 };
 
-/// Writes down what became of the request.
+/// What is known of an exchange when it is over, whoever carried it out.
+pub struct Exchange<'a> {
+    /// The request.
+    pub request: &'a RequestHeader,
+    /// The status the client got; `None`: it left before.
+    pub status: Option<u16>,
+    /// The TLS version of the connection, as rustls spells it.
+    pub tls_version: Option<&'a str>,
+    /// Bytes of the request's body.
+    pub bytes_in: u64,
+    /// Bytes of the response's body.
+    pub bytes_out: u64,
+    /// What the cache did, on routes that have one.
+    pub cache: Option<CacheResult>,
+}
+
+/// Writes down what became of a request that went through Pingora.
 pub fn close(session: &mut Session, error: Option<&Error>, ctx: &mut RequestContext, resources: &Resources) {
+    // An error after the refusal was answered changes nothing about the cause.
+    let reason = ctx.rejection.as_ref().map(Rejection::reason);
+    let reason = reason.or_else(|| error.map(|error| failure::refusal_of(ctx, error).reason()));
+    let status = session.response_written().map(|response| response.status.as_u16());
+    if reason == Some(ErrorReason::ClientAbort) {
+        let phase = abort_phase(session, status);
+        let unmatched = resources.metrics.unmatched();
+        ctx.plan.as_ref().map_or(unmatched, |plan| &plan.route.metrics).client_abort(phase);
+    }
+    if let Some(reason) = close_reason(session, ctx, reason)
+        && let Some(gate) = GatedStream::behind(session.as_downstream())
+    {
+        gate.handle().set_close_reason(reason);
+    }
+    let exchange = Exchange {
+        status,
+        tls_version: session.digest().and_then(|digest| Some(&*digest.ssl_digest.as_ref()?.version)),
+        bytes_in: session.body_bytes_read() as u64,
+        bytes_out: session.body_bytes_sent() as u64,
+        cache: cache::result(session, ctx),
+        request: session.req_header(),
+    };
+    finish(&exchange, reason, ctx, resources);
+}
+
+/// Writes down what became of a request.
+pub fn finish(
+    exchange: &Exchange<'_>,
+    error: Option<ErrorReason>,
+    ctx: &mut RequestContext,
+    resources: &Resources,
+) {
     let now = Instant::now();
     let duration = now.saturating_duration_since(ctx.started_at);
     upstream::attempted(ctx, now);
-    // An error after the refusal was answered changes nothing about the cause.
-    let reason = ctx.rejection.as_ref().map(Rejection::reason);
-    let reason = reason.or_else(|| error.map(|error| upstream::refusal_of(ctx, error).reason()));
-    let status = session.response_written().map(|response| response.status.as_u16());
     let unmatched = resources.metrics.unmatched();
     let metrics = ctx.plan.as_ref().map_or(unmatched, |plan| &plan.route.metrics);
     // 499 is nginx's: the client left before it got an answer.
-    metrics.answered(&session.req_header().method, status.unwrap_or(499), duration);
+    metrics.answered(&exchange.request.method, exchange.status.unwrap_or(499), duration);
     if let Some(first_byte) = ctx.attempts.first_byte {
         metrics.first_byte(first_byte);
     }
-    if let Some(reason) = reason {
+    if let Some(reason) = error {
         metrics.error(reason);
-        if reason == ErrorReason::ClientAbort {
-            metrics.client_abort(abort_phase(session, status));
-        }
     }
     if let Some(listener) = &ctx.listener {
-        listener.metrics.request(Protocol::from(session.req_header().version));
-        listener.metrics.bytes(session.body_bytes_read() as u64, session.body_bytes_sent() as u64);
+        listener.metrics.request(Protocol::from(exchange.request.version));
+        listener.metrics.bytes(exchange.bytes_in, exchange.bytes_out);
         match &ctx.rejection {
             Some(Rejection::BadRequest(reason)) => listener.metrics.bad_request(*reason),
             Some(Rejection::BodyTooLarge) => listener.metrics.bad_request(BadRequestReason::BodyTooLarge),
@@ -53,11 +97,37 @@ pub fn close(session: &mut Session, error: Option<&Error>, ctx: &mut RequestCont
         }
     }
     if let Some(log) = &resources.access_log {
-        write(log, session, ctx, duration, status, reason);
+        write(log, exchange, ctx, duration, error);
     }
     // Dropped here and not with the session, which a kept-alive connection holds longer.
     ctx.attempts.current = Current::None;
     ctx.plan = None;
+}
+
+/// Why the connection will not see another request, where the request shows it.
+fn close_reason(session: &Session, ctx: &RequestContext, error: Option<ErrorReason>) -> Option<CloseReason> {
+    let http1 = session.as_downstream().as_http1()?;
+    if error == Some(ErrorReason::ClientAbort) {
+        return Some(CloseReason::Reset);
+    }
+    if http1.will_keepalive() {
+        return None;
+    }
+    if ctx.rejection == Some(Rejection::BadRequest(BadRequestReason::InvalidChunk)) {
+        return Some(CloseReason::ProtocolError);
+    }
+    asked_to_close(session.req_header()).then_some(CloseReason::Client)
+}
+
+/// Whether the client wants the connection closed after its request (RFC 9112 section 9.3).
+fn asked_to_close(request: &RequestHeader) -> bool {
+    let fields = request.headers.get_all(http::header::CONNECTION).iter();
+    let mut options =
+        fields.flat_map(|field| field.as_bytes().split(|&byte| byte == b',')).map(<[u8]>::trim_ascii);
+    match request.version {
+        http::Version::HTTP_11 => options.any(|option| option.eq_ignore_ascii_case(b"close")),
+        _ => !options.any(|option| option.eq_ignore_ascii_case(b"keep-alive")),
+    }
 }
 
 /// The usual spelling: rustls says `TLSv1_3`.
@@ -79,16 +149,14 @@ fn abort_phase(session: &mut Session, status: Option<u16>) -> AbortPhase {
 
 fn write(
     log: &AccessLog,
-    session: &Session,
+    exchange: &Exchange<'_>,
     ctx: &RequestContext,
     duration: Duration,
-    status: Option<u16>,
     error: Option<ErrorReason>,
 ) {
-    let request = session.req_header();
+    let request = exchange.request;
     let header = |name: http::HeaderName| request.headers.get(name).map(http::HeaderValue::as_bytes);
     let authority = request.uri.authority().map(|authority| authority.as_str().as_bytes());
-    let tls = session.digest().and_then(|digest| digest.ssl_digest.as_ref());
     let plan = ctx.plan.as_ref();
     let attempts = &ctx.attempts;
     log.write(&AccessRecord {
@@ -97,15 +165,15 @@ fn write(
         client: ctx.client.as_ref().map(|client| client.address),
         listener: ctx.listener.as_ref().map_or("", |listener| &listener.name),
         protocol: Protocol::from(request.version),
-        tls_version: tls.map(|tls| tls_version(&tls.version)),
+        tls_version: exchange.tls_version.map(tls_version),
         method: request.method.as_str(),
         host: authority.or_else(|| header(http::header::HOST)).unwrap_or_default(),
         path: request.uri.path().as_bytes(),
         pattern: plan.map(|plan| plan.pattern.as_str()),
         route: plan.map(|plan| plan.route.name.as_str()),
-        status,
-        bytes_in: session.body_bytes_read() as u64,
-        bytes_out: session.body_bytes_sent() as u64,
+        status: exchange.status,
+        bytes_in: exchange.bytes_in,
+        bytes_out: exchange.bytes_out,
         duration,
         upstream: ctx.target().map(|target| target.name()),
         backend: attempts.current.attempt().map(|attempt| attempt.backend().name()),
@@ -114,7 +182,7 @@ fn write(
         upstream_reused: (attempts.count > 0).then_some(attempts.reused),
         error,
         detail: ctx.rejection.as_ref().map(Rejection::code),
-        cache: cache::result(session, ctx).map(CacheResult::as_str),
+        cache: exchange.cache.map(CacheResult::as_str),
         user_agent: header(http::header::USER_AGENT),
     });
 }

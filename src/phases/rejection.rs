@@ -177,6 +177,10 @@ impl Rejection {
             (ErrorSource::Downstream, ErrorType::InvalidHTTPHeader) => {
                 Self::BadRequest(BadRequestReason::Malformed)
             }
+            // The names that Pingora gives to what its decoder of chunks refuses.
+            (ErrorSource::Downstream, ErrorType::Custom("InvalidChunk" | "InvalidTrailerEnd")) => {
+                Self::BadRequest(BadRequestReason::InvalidChunk)
+            }
             (ErrorSource::Downstream, _) => Self::ClientAbort,
             (_, ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout) => Self::ConnectTimeout,
             (
@@ -239,6 +243,12 @@ impl From<Rejection> for Box<Error> {
     }
 }
 
+/// Whether a response with this status ends HTTP's part of the exchange: any but an
+/// interim one. After a 101 the bytes belong to another protocol.
+pub fn is_final(status: StatusCode) -> bool {
+    !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS
+}
+
 /// Answers with the refusal, unless something has been answered already.
 ///
 /// Returns the status code the client got: that of the refusal, that of the
@@ -249,7 +259,7 @@ pub async fn respond(session: &mut Session, ctx: &mut RequestContext, rejection:
     let status = rejection.status();
     // The first refusal is the one that counts.
     let rejection = ctx.rejection.get_or_insert(rejection).clone();
-    if let Some(sent) = answer.filter(|sent| !sent.is_informational()) {
+    if let Some(sent) = answer.filter(|sent| is_final(*sent)) {
         // Too late for an answer: the client must see that the body is cut off.
         session.set_keepalive(None);
         return sent.as_u16();
@@ -324,6 +334,11 @@ mod tests {
             (Error::new_up(ErrorType::ConnectionClosed), Rejection::UpstreamReset),
             (Error::new_down(ErrorType::ReadTimedout), Rejection::ClientTimeout),
             (Error::new_down(ErrorType::ConnectionClosed), Rejection::ClientAbort),
+            (
+                Error::new_down(ErrorType::new("InvalidChunk")),
+                Rejection::BadRequest(BadRequestReason::InvalidChunk),
+            ),
+            (Error::new_up(ErrorType::new("InvalidChunk")), Rejection::UpstreamReset),
             (Error::new_in(ErrorType::InternalError), Rejection::Internal),
         ];
         for (error, expected) in cases {

@@ -1,9 +1,6 @@
-//! Choosing a backend, recording what became of the attempt, deciding whether to repeat it.
+//! Choosing a backend, and following the attempt from the request to the response.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use pingora_core::{Error, ErrorSource, ErrorType, protocols::Digest, upstreams::peer::HttpPeer};
@@ -13,12 +10,13 @@ use pingora_proxy::Session;
 use super::{
     context::{Current, RequestContext},
     deadline::{self, Wait},
-    rejection::Rejection,
+    failure,
+    rejection::{Rejection, is_final},
 };
 use crate::{
-    runtime::route::Target,
-    telemetry::reason::{TimeoutPhase, UpstreamFailure},
-    upstream::{Attempt, Failure, Outcome, Request, Stage, Unavailable},
+    downstream::GatedStream,
+    telemetry::reason::UpstreamFailure,
+    upstream::{Attempt, Failure, Outcome, Stage, Unavailable},
 };
 
 /// Chooses the backend of the first attempt, before anything is sent.
@@ -51,7 +49,7 @@ fn choose(ctx: &RequestContext, now: Instant) -> Result<Attempt, Rejection> {
 ///
 /// # Errors
 /// A refusal when no backend is usable or the time is up.
-pub fn pick(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>, Rejection> {
+pub fn pick(session: &mut Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>, Rejection> {
     let left = deadline::time_left(ctx)?;
     let target = ctx.target().cloned().ok_or(Rejection::OutOfOrder)?;
     let attempt = match std::mem::take(&mut ctx.attempts.current) {
@@ -65,38 +63,56 @@ pub fn pick(session: &Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>
             choose(ctx, Instant::now())?
         }
     };
-    let attempts = &mut ctx.attempts;
     let mut peer = attempt.backend().peer(&target.timeouts);
-    if deadline::is_kept(session, &peer) {
-        peer.options.read_timeout = None;
-    }
+    peer.options.read_timeout = deadline::patience(session, ctx, &target.timeouts, &peer);
+    // A repeated attempt gets the body from its beginning.
+    ctx.body_received = 0;
+    let attempts = &mut ctx.attempts;
     attempts.count = attempts.count.saturating_add(1);
     attempts.first_byte = None;
     attempts.status = None;
+    attempts.sent = false;
     attempts.current = Current::Begun(attempt);
     attempts.in_flight = Some(target.metrics.begin());
     if let Some(left) = left {
-        shorten(&mut peer, left);
+        shorten(&mut peer, left, session.is_upgrade_req());
     }
     // Connecting has a limit of its own.
     deadline::end(ctx);
     Ok(peer)
 }
 
-/// No single wait may be longer than what is left of the whole.
-fn shorten(peer: &mut HttpPeer, left: Duration) {
+/// No single wait may be longer than what is left of the whole. A tunnel is no part of it.
+fn shorten(peer: &mut HttpPeer, left: Duration, may_be_tunnel: bool) {
     let options = &mut peer.options;
-    let limits =
-        [&mut options.read_timeout, &mut options.write_timeout, &mut options.total_connection_timeout];
-    for limit in limits.into_iter().flatten() {
+    let read = if may_be_tunnel { None } else { options.read_timeout.as_mut() };
+    let others = [&mut options.write_timeout, &mut options.total_connection_timeout];
+    for limit in others.into_iter().flatten().chain(read) {
         *limit = left.min(*limit);
     }
 }
 
+/// The head of the request is about to be handed over.
+pub fn begun(ctx: &mut RequestContext, has_no_body: bool) {
+    if has_no_body {
+        sent(ctx);
+    } else {
+        deadline::begin(ctx, Wait::FirstByte, Instant::now());
+    }
+}
+
+/// The whole request has been handed over: from now on the backend is waited for.
+pub fn sent(ctx: &mut RequestContext) {
+    if std::mem::replace(&mut ctx.attempts.sent, true) {
+        return;
+    }
+    let wait = if ctx.attempts.first_byte.is_none() { Wait::FirstByte } else { Wait::NextPiece };
+    deadline::begin(ctx, wait, Instant::now());
+}
+
 /// A connection to the backend stands.
-pub fn connected(session: &Session, ctx: &mut RequestContext, reused: bool, digest: Option<&Digest>) {
+pub fn connected(ctx: &mut RequestContext, reused: bool, digest: Option<&Digest>) {
     ctx.attempts.reused = reused;
-    deadline::begin(session, ctx, Wait::FirstByte, Instant::now());
     let Some(target) = ctx.target() else { return };
     if reused {
         target.metrics.reused();
@@ -112,12 +128,13 @@ pub fn connected(session: &Session, ctx: &mut RequestContext, reused: bool, dige
 ///
 /// # Errors
 /// An error that makes Pingora try again, for a 502 to 504 that is worth another attempt.
+/// One that ends the request, for a switch of protocols that nobody has asked for.
 pub fn responded(
-    session: &Session,
+    session: &mut Session,
     ctx: &mut RequestContext,
     response: &ResponseHeader,
 ) -> Result<(), Box<Error>> {
-    if response.status.is_informational() && response.status != StatusCode::SWITCHING_PROTOCOLS {
+    if !is_final(response.status) {
         deadline::restart(ctx);
         return Ok(());
     }
@@ -127,6 +144,17 @@ pub fn responded(
     attempts.version = Some(response.version);
     attempts.status = Some(response.status.as_u16());
     attempts.first_byte = attempts.current.attempt().map(|a| now.saturating_duration_since(a.started()));
+    if response.status == StatusCode::SWITCHING_PROTOCOLS {
+        if !session.is_upgrade_req() {
+            // RFC 9110 section 15.2.2: the client would take what follows for the answer.
+            let error = Error::explain(ErrorType::InvalidHTTPHeader, "101 without a request for it");
+            return Err(error.into_up());
+        }
+        session.set_read_timeout(Some(target.timeouts.tunnel));
+        if let Some(gate) = GatedStream::behind(session.as_downstream()) {
+            gate.handle().set_tunnel();
+        }
+    }
     let failed = is_gateway_error(response.status);
     let outcome = if failed { Outcome::Failure(Failure::GatewayError) } else { Outcome::Success };
     if let Some(attempt) = attempts.current.begun() {
@@ -134,7 +162,7 @@ pub fn responded(
     }
     if failed {
         target.metrics.failure(UpstreamFailure::BadStatus);
-        if may_retry(session, ctx, &target, Stage::Answered, Failure::GatewayError) {
+        if failure::may_retry(session, ctx, &target, Stage::Answered, Failure::GatewayError) {
             target.metrics.retry(UpstreamFailure::BadStatus);
             attempted(ctx, now);
             let code = response.status.as_u16();
@@ -144,7 +172,7 @@ pub fn responded(
             return Err(error);
         }
     }
-    deadline::begin(session, ctx, Wait::NextPiece, now);
+    deadline::begin(ctx, Wait::NextPiece, now);
     Ok(())
 }
 
@@ -152,137 +180,20 @@ pub fn responded(
 ///
 /// # Errors
 /// [`Rejection::TotalTimeout`] once the request as a whole has taken too long.
-pub fn body_arrived(session: &Session, ctx: &mut RequestContext, last: bool) -> Result<(), Rejection> {
+pub fn body_arrived(ctx: &mut RequestContext, last: bool) -> Result<(), Rejection> {
     if last {
         deadline::end(ctx);
         return Ok(());
     }
-    deadline::time_left(ctx)?;
-    deadline::begin(session, ctx, Wait::NextPiece, Instant::now());
+    if !ctx.attempts.is_tunnel() {
+        deadline::time_left(ctx)?;
+    }
+    deadline::begin(ctx, Wait::NextPiece, Instant::now());
     Ok(())
-}
-
-/// The refusal that an error of Pingora amounts to.
-pub fn refusal_of(ctx: &RequestContext, error: &Error) -> Rejection {
-    deadline::expired(ctx).unwrap_or_else(|| Rejection::of(error))
 }
 
 fn is_gateway_error(status: StatusCode) -> bool {
     matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT)
-}
-
-/// No connection came about: nothing has been sent, so every method may be repeated.
-pub fn connect_failed(session: &Session, ctx: &mut RequestContext, mut error: Box<Error>) -> Box<Error> {
-    let Some(target) = ctx.target().cloned() else { return error };
-    let failure = match error.etype() {
-        ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => UpstreamFailure::ConnectTimeout,
-        ErrorType::TLSHandshakeFailure | ErrorType::InvalidCert | ErrorType::HandshakeError => {
-            UpstreamFailure::TlsFailed
-        }
-        _ => UpstreamFailure::ConnectFailed,
-    };
-    if failure == UpstreamFailure::ConnectTimeout {
-        target.metrics.timeout(TimeoutPhase::Connect);
-    }
-    let retry = fail(session, ctx, &target, failure, Failure::Connect, Stage::Connecting);
-    error.set_retry(retry);
-    error
-}
-
-/// An attempt failed after the connection stood.
-///
-/// This replaces Pingora's own rule, HTTP/2 included: an invalid answer to a
-/// POST must not send it twice.
-pub fn attempt_failed(session: &Session, ctx: &mut RequestContext, mut error: Box<Error>) -> Box<Error> {
-    let expired = deadline::expired(ctx);
-    if *error.esource() == ErrorSource::Downstream && expired.is_none() {
-        // The client's fault or its leaving: no word against the backend.
-        error.set_retry(false);
-        return error;
-    }
-    if matches!(error.etype(), ErrorType::HTTPStatus(_)) {
-        // Decided in `responded`, or a refusal of ours: retried only if marked so there.
-        return error;
-    }
-    let Some(target) = ctx.target().cloned() else { return error };
-    let begun = session.response_written().is_some_and(|r| !r.status.is_informational());
-    let stage = match (begun, ctx.attempts.first_byte) {
-        (true, _) => Stage::Responding,
-        (false, Some(_)) => Stage::Answered,
-        (false, None) => Stage::Sent,
-    };
-    let failure = classify(&error, expired.is_some(), ctx.attempts.reused && stage == Stage::Sent);
-    let kind = if failure == UpstreamFailure::Timeout { Failure::Timeout } else { Failure::Reset };
-    if failure == UpstreamFailure::Timeout {
-        target.metrics.timeout(phase(&error, expired.as_ref(), stage));
-    }
-    let retry = fail(session, ctx, &target, failure, kind, stage);
-    error.set_retry(retry);
-    error
-}
-
-fn classify(error: &Error, expired: bool, maybe_stale: bool) -> UpstreamFailure {
-    match error.etype() {
-        _ if expired => UpstreamFailure::Timeout,
-        ErrorType::ReadTimedout | ErrorType::WriteTimedout => UpstreamFailure::Timeout,
-        ErrorType::InvalidHTTPHeader | ErrorType::InvalidH2 | ErrorType::H2Error | ErrorType::H2Downgrade => {
-            UpstreamFailure::BadResponse
-        }
-        _ if maybe_stale => UpstreamFailure::StaleConnection,
-        _ => UpstreamFailure::Reset,
-    }
-}
-
-fn phase(error: &Error, expired: Option<&Rejection>, stage: Stage) -> TimeoutPhase {
-    match (expired, error.etype(), stage) {
-        (Some(Rejection::TotalTimeout), ..) => TimeoutPhase::Total,
-        (_, ErrorType::WriteTimedout, _) => TimeoutPhase::Write,
-        (_, _, Stage::Sent | Stage::Connecting) => TimeoutPhase::FirstByte,
-        _ => TimeoutPhase::Read,
-    }
-}
-
-/// Writes a failed attempt down and decides whether there is another.
-fn fail(
-    session: &Session,
-    ctx: &mut RequestContext,
-    target: &Arc<Target>,
-    failure: UpstreamFailure,
-    kind: Failure,
-    stage: Stage,
-) -> bool {
-    target.metrics.failure(failure);
-    let now = Instant::now();
-    // A kept-alive connection that the backend has closed meanwhile says nothing about it.
-    if failure != UpstreamFailure::StaleConnection
-        && let Some(attempt) = ctx.attempts.current.begun()
-    {
-        attempt.observe(Outcome::Failure(kind), now);
-    }
-    attempted(ctx, now);
-    let retry = may_retry(session, ctx, target, stage, kind);
-    if retry {
-        target.metrics.retry(failure);
-    }
-    retry
-}
-
-fn may_retry(session: &Session, ctx: &RequestContext, target: &Target, stage: Stage, kind: Failure) -> bool {
-    let header = session.req_header();
-    let request = Request {
-        method: &header.method,
-        has_idempotency_key: header.headers.contains_key("idempotency-key"),
-        body_replayable: !session.as_downstream().retry_buffer_truncated(),
-    };
-    let policy = target.retry();
-    if !policy.may_retry(request, stage, kind, ctx.attempts.count) || deadline::time_left(ctx).is_err() {
-        return false;
-    }
-    let granted = policy.withdraw(Instant::now());
-    if !granted {
-        target.metrics.retry_budget_exhausted();
-    }
-    granted
 }
 
 /// Counts the attempt that has just ended.

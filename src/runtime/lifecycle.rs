@@ -1,4 +1,4 @@
-//! The stages of the process's life: starting, serving, draining, closing.
+//! The stages of the process's life: starting, serving, handing over, draining, closing.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -12,6 +12,7 @@ use tokio::{sync::Notify, time::sleep};
 #[derive(Default)]
 pub struct Lifecycle {
     ready: AtomicBool,
+    handing_over: AtomicBool,
     draining: AtomicBool,
     closing: AtomicBool,
     closing_notify: Notify,
@@ -26,6 +27,16 @@ impl Lifecycle {
     /// Whether the process has started.
     pub fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Acquire)
+    }
+
+    /// A successor gets the listeners; this process will drain.
+    pub fn hand_over(&self) {
+        self.handing_over.store(true, Ordering::Release);
+    }
+
+    /// Whether a successor has the listeners, or is about to get them.
+    pub fn is_handing_over(&self) -> bool {
+        self.handing_over.load(Ordering::Acquire)
     }
 
     /// From now on every response ends its connection and `/readyz` says no.

@@ -7,64 +7,25 @@ use std::{
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use pingora_core::{
-    server::{ShutdownSignal, ShutdownSignalWatch, ShutdownWatch},
-    services::background::BackgroundService,
-};
+use pingora_core::{server::ShutdownWatch, services::background::BackgroundService};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     time::sleep,
 };
 
 use crate::{
-    config::process::ShutdownConfig,
-    runtime::resources::Resources,
+    runtime::{lifecycle::stopped, resources::Resources},
     telemetry::access_log::{AccessLog, AccessLogWriter},
 };
 
 /// Time an idle connection is kept after the listeners have closed, so that a
 /// request that is already on its way is answered and not cut off.
 const IDLE_LINGER: Duration = Duration::from_secs(1);
+/// Time the process stays when no connection is open: one may have been accepted and not
+/// been counted yet.
+const LINGER: Duration = Duration::from_millis(250);
 /// How often the drain looks whether the last connection has gone.
 const TICK: Duration = Duration::from_millis(20);
-
-/// Translates signals: TERM drains, QUIT hands the listeners over, INT ends at once.
-pub struct Signals {
-    /// Whose lifecycle begins to drain.
-    pub resources: Arc<Resources>,
-    /// How long new connections are still accepted.
-    pub config: ShutdownConfig,
-}
-
-#[async_trait]
-impl ShutdownSignalWatch for Signals {
-    async fn recv(&self) -> ShutdownSignal {
-        let (mut term, mut quit, mut interrupt) = match signals() {
-            Ok(signals) => signals,
-            Err(error) => {
-                tracing::error!("signals cannot be listened to: {error}");
-                return ShutdownSignal::FastShutdown;
-            }
-        };
-        tokio::select! {
-            _ = interrupt.recv() => ShutdownSignal::FastShutdown,
-            _ = quit.recv() => ShutdownSignal::GracefulUpgrade,
-            _ = term.recv() => {
-                tracing::info!("draining");
-                self.resources.lifecycle.start_draining();
-                // Load balancers need a moment to notice that readiness is gone.
-                tokio::select! {
-                    () = sleep(self.config.delay.get()) => ShutdownSignal::GracefulTerminate,
-                    _ = interrupt.recv() => ShutdownSignal::FastShutdown,
-                }
-            }
-        }
-    }
-}
-
-fn signals() -> std::io::Result<(Signal, Signal, Signal)> {
-    Ok((signal(SignalKind::terminate())?, signal(SignalKind::quit())?, signal(SignalKind::interrupt())?))
-}
 
 /// Watches connections go once the listeners have closed.
 pub struct Drain {
@@ -78,28 +39,46 @@ pub struct Drain {
     pub pid_file: Option<std::path::PathBuf>,
 }
 
+/// The signals that matter to a drain. One that cannot be listened to never comes.
+struct Ears {
+    terminate: Option<Signal>,
+    interrupt: Option<Signal>,
+}
+
+impl Ears {
+    fn new() -> Self {
+        Self {
+            terminate: signal(SignalKind::terminate()).ok(),
+            interrupt: signal(SignalKind::interrupt()).ok(),
+        }
+    }
+}
+
+async fn heard(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
 #[async_trait]
 impl BackgroundService for Drain {
     async fn start(&self, mut shutdown: ShutdownWatch) {
-        if shutdown.wait_for(|stop| *stop).await.is_err() {
-            return;
+        let mut signals = Ears::new();
+        if !self.begin(&mut shutdown, &mut signals).await {
+            self.leave();
         }
         let started = Instant::now();
         self.resources.lifecycle.start_draining();
-        let mut interrupt = signal(SignalKind::interrupt()).ok();
-        while self.resources.open_connections() > 0 && started.elapsed() < self.limit {
+        while self.must_stay(started.elapsed()) {
             if started.elapsed() >= IDLE_LINGER {
                 self.resources.lifecycle.close_idle();
             }
-            let interrupted = async {
-                match &mut interrupt {
-                    Some(interrupt) => interrupt.recv().await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 () = sleep(TICK) => {}
-                _ = interrupted => break,
+                () = heard(&mut signals.interrupt) => break,
             }
         }
         let left = self.resources.open_connections();
@@ -114,6 +93,29 @@ impl BackgroundService for Drain {
 }
 
 impl Drain {
+    /// Waits until it is time to drain; `false`: to leave at once.
+    async fn begin(&self, shutdown: &mut ShutdownWatch, signals: &mut Ears) -> bool {
+        let lifecycle = &self.resources.lifecycle;
+        loop {
+            // While Pingora hands over, nobody else listens to signals.
+            tokio::select! {
+                () = stopped(shutdown) => return true,
+                () = heard(&mut signals.terminate) => if lifecycle.is_handing_over() {
+                    return true;
+                },
+                () = heard(&mut signals.interrupt) => if lifecycle.is_handing_over() {
+                    return false;
+                },
+            }
+        }
+    }
+
+    /// Whether there is something to wait for after so long a time.
+    fn must_stay(&self, elapsed: Duration) -> bool {
+        let expected = self.resources.open_connections() > 0 || elapsed < LINGER;
+        expected && elapsed < self.limit
+    }
+
     /// Pingora would sleep out its whole grace period; nothing is left to wait for.
     fn leave(&self) -> ! {
         if let Some((log, writer)) = &self.access_log

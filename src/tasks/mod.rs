@@ -6,14 +6,16 @@
 mod drain;
 mod keep_cache;
 mod probe_upstreams;
+mod signals;
 mod warm_up;
 mod watch_certificates;
 mod watch_config;
 mod write_access_log;
 
-pub use drain::{Drain, Signals};
+pub use drain::Drain;
 pub use keep_cache::KeepCache;
 pub use probe_upstreams::ProbeUpstreams;
+pub use signals::Signals;
 pub use warm_up::WarmUp;
 pub use watch_certificates::WatchCertificates;
 pub use watch_config::WatchConfig;

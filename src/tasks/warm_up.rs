@@ -30,19 +30,11 @@ pub struct WarmUp {
     pub cell: Arc<SnapshotCell>,
     /// Connects to the backends.
     pub prober: Arc<Prober>,
-    /// Services of this process that are started at the same time: probes before they
-    /// listen would find them unhealthy.
-    pub beside: Vec<SocketAddr>,
 }
 
 #[async_trait]
 impl BackgroundService for WarmUp {
     async fn start_with_ready_notifier(&self, mut shutdown: ShutdownWatch, ready: ServiceReadyNotifier) {
-        for address in &self.beside {
-            if !listening(*address, &mut shutdown).await {
-                return;
-            }
-        }
         reload::warm(&self.cell.load_full(), &self.prober, &self.resources).await;
         tracing::info!("upstreams are warm");
         ready.notify_ready();

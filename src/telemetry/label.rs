@@ -57,10 +57,20 @@ macro_rules! label {
 pub(super) use label;
 
 label! {
-    /// The protocol of a downstream connection or request, by its ALPN name (RFC 7301).
-    Protocol {
-        /// Nothing was said on the connection yet.
+    /// What a downstream connection speaks.
+    ConnectionProtocol {
+        /// Nothing was said on it yet: the PROXY protocol header, the TLS handshake, silence.
         Unknown = "_unknown",
+        /// HTTP/1.0 or HTTP/1.1: that is said by each request.
+        Http1 = "http/1",
+        /// HTTP/2, with or without TLS.
+        Http2 = "h2",
+    }
+}
+
+label! {
+    /// The protocol of a request, by its ALPN name (RFC 7301).
+    Protocol {
         /// HTTP/1.0.
         Http10 = "http/1.0",
         /// HTTP/1.1.
@@ -74,9 +84,8 @@ impl From<http::Version> for Protocol {
     fn from(version: http::Version) -> Self {
         match version {
             http::Version::HTTP_09 | http::Version::HTTP_10 => Self::Http10,
-            http::Version::HTTP_11 => Self::Http11,
             http::Version::HTTP_2 => Self::Http2,
-            _ => Self::Unknown,
+            _ => Self::Http11,
         }
     }
 }
@@ -225,6 +234,7 @@ mod tests {
         check::<ErrorReason>();
         check::<BadRequestReason>();
         check::<CloseReason>();
+        check::<ConnectionProtocol>();
         check::<RejectReason>();
         check::<UpstreamFailure>();
         check::<BreakerState>();

@@ -11,12 +11,6 @@ label! {
         BadRequest = "bad_request",
         /// The body is longer than the route allows.
         BodyTooLarge = "body_too_large",
-        /// The head is longer, or has more fields, than allowed.
-        HeaderTooLarge = "header_too_large",
-        /// The request target is longer than allowed.
-        UriTooLong = "uri_too_long",
-        /// Routes match the path, none the method.
-        MethodNotAllowed = "method_not_allowed",
         /// The client takes nothing but a stored response, and there is none.
         OnlyIfCached = "only_if_cached",
         /// The client may not purge.
@@ -45,8 +39,6 @@ label! {
         ClientAbort = "client_abort",
         /// The client did not send or accept bytes in time.
         ClientTimeout = "client_timeout",
-        /// The process is about to end.
-        Draining = "draining",
         /// A fault of our own.
         Internal = "internal",
     }
@@ -158,6 +150,8 @@ label! {
         ConnectionField = "connection_field",
         /// HTTP that Pingora could not read.
         Malformed = "malformed",
+        /// A chunked body that is not well-formed (RFC 9112 section 7.1).
+        InvalidChunk = "invalid_chunk",
         /// A path that different servers read differently.
         SuspiciousPath = "suspicious_path",
         /// A longer body than the route allows.
@@ -170,17 +164,17 @@ label! {
 label! {
     /// Why a downstream connection was closed.
     CloseReason {
-        /// The client closed it between requests.
+        /// The client closed it between requests, or asked for that (`Connection: close`, HTTP/1.0).
         Client = "client",
-        /// No request came within the idle time.
+        /// Nothing came in time: no request, no whole head, no TLS handshake.
         IdleTimeout = "idle_timeout",
-        /// We asked for it: `Connection: close`, HTTP/1.0, or after an error response.
+        /// We ended it: after an error, an upgrade, or a body that nobody wanted.
         Server = "server",
         /// As many requests as one connection may carry.
         RequestLimit = "request_limit",
         /// The process is about to end.
         Draining = "draining",
-        /// What the client sent is not HTTP.
+        /// What the client sent is not HTTP, or not the PROXY protocol.
         ProtocolError = "protocol_error",
         /// The TLS handshake failed.
         TlsFailed = "tls_failed",
@@ -190,7 +184,7 @@ label! {
 }
 
 label! {
-    /// Why a connection was refused before a byte was read from it.
+    /// Why a connection was refused before it spoke HTTP.
     RejectReason {
         /// The listener has as many connections as it may.
         ConnectionLimit = "connection_limit",
@@ -198,8 +192,6 @@ label! {
         UntrustedPeer = "untrusted_peer",
         /// The PROXY protocol header is missing or wrong.
         ProxyProtocol = "proxy_protocol",
-        /// The process is about to end.
-        Draining = "draining",
     }
 }
 

@@ -16,6 +16,8 @@ const BUDGET_WINDOW: Duration = Duration::from_secs(10);
 pub enum Stage {
     /// No connection yet: nothing was sent.
     Connecting,
+    /// The backend declares that it has not processed what was sent (RFC 9113 section 8.7).
+    Unprocessed,
     /// Some of the request may have reached the backend.
     Sent,
     /// The response header arrived; none of it was passed on.
@@ -60,8 +62,8 @@ impl RetryPolicy {
 
     /// Whether this failure of attempt number `attempt` (from 1) may be repeated.
     ///
-    /// While connecting, nothing was sent and every method may be. Once
-    /// something was, only an idempotent method (RFC 9110 section 9.2.2) or a
+    /// While connecting, nothing was sent and every method may be; where the backend has
+    /// processed nothing, every method whose body can be sent again. Otherwise only an idempotent method (RFC 9110 section 9.2.2) or a
     /// request with an `Idempotency-Key`, whose body can be sent again. A
     /// response that began ends it, except a 502, 503 or 504 of which nothing
     /// was passed on. The budget is asked separately, by [`Self::withdraw`].
@@ -73,6 +75,7 @@ impl RetryPolicy {
             (request.method.is_idempotent() || request.has_idempotency_key) && request.body_replayable;
         match stage {
             Stage::Connecting => true,
+            Stage::Unprocessed => request.body_replayable,
             Stage::Sent => is_safe,
             Stage::Answered => is_safe && failure == Failure::GatewayError,
             Stage::Responding => false,

@@ -7,20 +7,23 @@ use crate::config::{upstream::TimeoutsConfig, values::Period};
 
 const DEFAULT_CONNECT: Duration = Duration::from_secs(5);
 const DEFAULT_WAIT: Duration = Duration::from_secs(60);
+const DEFAULT_TUNNEL: Duration = Duration::from_secs(3600);
 
 /// The limits that hold for the requests of one route to one upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResolvedTimeouts {
     /// To establish a connection, TLS included.
     pub connect: Duration,
-    /// From the request sent to the first byte of the response.
+    /// From the end of the request to the first byte of the response.
     pub first_byte: Duration,
-    /// Between two pieces of the response.
+    /// For the next piece of the response, once the one before is passed on.
     pub read: Duration,
     /// To hand over a piece of the request.
     pub write: Duration,
-    /// For the whole request with all its attempts.
+    /// For the whole request with all its attempts. A tunnel is no part of it.
     pub total: Option<Duration>,
+    /// For the next byte in a tunnel, from either side.
+    pub tunnel: Duration,
 }
 
 impl ResolvedTimeouts {
@@ -37,6 +40,7 @@ impl ResolvedTimeouts {
             read: read.or(first_byte).unwrap_or(DEFAULT_WAIT),
             write: said(|t| t.write).unwrap_or(DEFAULT_WAIT),
             total: said(|t| t.total),
+            tunnel: said(|t| t.tunnel).unwrap_or(DEFAULT_TUNNEL),
         }
     }
 
@@ -72,7 +76,7 @@ mod tests {
         let nothing = TimeoutsConfig::default();
         let resolved = ResolvedTimeouts::resolve(None, &nothing);
         assert_eq!((resolved.connect, resolved.wait()), (Duration::from_secs(5), Duration::from_secs(60)));
-        assert_eq!(resolved.total, None);
+        assert_eq!((resolved.total, resolved.tunnel), (None, Duration::from_secs(3600)));
         let first = TimeoutsConfig { first_byte: Some(Period::millis(300)), ..nothing.clone() };
         assert_eq!(ResolvedTimeouts::resolve(Some(&first), &nothing).wait(), Duration::from_millis(300));
         let both = TimeoutsConfig { read: Some(Period::secs(5)), ..first };

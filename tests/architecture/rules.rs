@@ -23,9 +23,10 @@ const FLOORS_OF_SIBLINGS: &[usize] = &[3, 6];
 /// Rooms whose files are siblings too.
 const ROOMS_OF_SIBLINGS: &[&str] = &["services", "tasks"];
 
-/// Where Pingora's `Session` may be named: the hooks, the phases they call, and
-/// the front that runs before the session.
-const SESSION_ROOMS: &[&[&str]] = &[&["proxy"], &["phases"], &["services", "front"]];
+/// Where Pingora's `Session` may be named: the hooks, the phases they call, the
+/// front that runs before the session, and the session that is one of ours.
+const SESSION_ROOMS: &[&[&str]] =
+    &[&["proxy"], &["phases"], &["services", "front"], &["downstream", "upload"]];
 
 /// Lines of a file without its tests: from here on it fails.
 const MAX_LINES: usize = 400;

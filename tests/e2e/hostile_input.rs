@@ -75,6 +75,7 @@ async fn bytes_that_do_not_belong_into_a_head_are_refused() {
         ("field before the first line ends", b"GET /\r\nHost: a\r\n\r\n"),
         ("NUL in the target", b"GET /\0 HTTP/1.1\r\nHost: a\r\n\r\n"),
         ("blank in the target", b"GET /a b HTTP/1.1\r\nHost: a\r\n\r\n"),
+        ("backtick in the path", b"GET /a`b HTTP/1.1\r\nHost: a\r\n\r\n"),
         ("method with a control byte", b"GE\x01T / HTTP/1.1\r\nHost: a\r\n\r\n"),
         ("version of the future", b"GET / HTTP/3.7\r\nHost: a\r\n\r\n"),
         ("lower-case version", b"GET / http/1.1\r\nHost: a\r\n\r\n"),
@@ -145,21 +146,36 @@ async fn a_chunked_body_that_grows_too_large_is_cut_off() {
 async fn broken_chunks_never_look_whole_to_the_origin() {
     let origin = Origin::saying("reached").await;
     let gateway = Gateway::before(&origin).start().await;
-    for (what, body) in [
+    let broken = [
         ("not a number", "zz\r\nabc\r\n0\r\n\r\n"),
         ("negative", "-1\r\nabc\r\n0\r\n\r\n"),
+        ("with a prefix", "0x3\r\nabc\r\n0\r\n\r\n"),
         ("huge", "ffffffffffffffffff\r\nabc\r\n0\r\n\r\n"),
+        ("bare line feeds", "3\nabc\n0\n\n"),
         ("no line end after the chunk", "3\r\nabcX0\r\n\r\n"),
-        ("ends early", "5\r\nab"),
-    ] {
+        ("more than was announced", "3\r\nabcX\r\n0\r\n\r\n"),
+        ("broken trailer", "3\r\nabc\r\n0\r\nX: y\n\n"),
+    ];
+    let ends_early = ("ends early", "5\r\nab");
+    for (what, body) in broken.into_iter().chain([ends_early]) {
         let mut client = RawClient::connect(gateway.address()).await;
         client.send("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").await;
         client.send(body).await;
         client.finish().await;
         let answer = String::from_utf8_lossy(&client.read_to_end().await).into_owned();
-        assert!(!answer.starts_with("HTTP/1.1 2"), "{what}: {answer}");
         assert!(origin.requests().is_empty(), "{what}: {:?}", origin.requests());
+        if what == ends_early.0 {
+            assert!(answer.is_empty(), "{what}: {answer}");
+            continue;
+        }
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{what}: {answer}");
+        assert!(answer.contains("\"code\":\"invalid_chunk\""), "{what}: {answer}");
     }
+    let count = broken.len() as f64;
+    gateway.wait_metric("proxy_bad_requests_total", &[("reason", "invalid_chunk")], count).await;
+    gateway.wait_metric("proxy_connections_closed_total", &[("reason", "protocol_error")], count).await;
+    let line = gateway.wait_for_log("a broken body", |line| line["detail"] == "invalid_chunk").await;
+    assert_eq!(line["error"], "bad_request");
 }
 
 #[tokio::test(flavor = "multi_thread")]

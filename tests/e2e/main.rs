@@ -14,6 +14,7 @@ mod harness;
 mod harness_works;
 
 mod commands;
+mod connections;
 mod demo;
 mod headers;
 mod hostile_input;
@@ -24,5 +25,8 @@ mod reload;
 mod resilience;
 mod routing;
 mod shutdown;
+mod slow_clients;
 mod tls;
+mod tunnels;
 mod upstreams;
+mod versions;

@@ -52,7 +52,7 @@ async fn over_tls_the_proxy_header_comes_before_the_handshake() {
     authority.leaf(&["a.test"]).write(gateway.directory(), "a");
     let gateway = gateway
         .process("listeners", PROXIED_TLS)
-        .process("limits", "{ header_timeout: 200ms }")
+        .process("limits", "{ header_timeout: 500ms }")
         .start()
         .await;
     for (alpn, client_address) in [("http/1.1", "203.0.113.7"), ("h2", "203.0.113.8")] {
@@ -72,6 +72,7 @@ async fn over_tls_the_proxy_header_comes_before_the_handshake() {
     let mut slow = RawClient::connect(gateway.address()).await;
     slow.send("PROXY TCP4 203.0.113.7").await;
     assert!(slow.is_closed().await, "a header that does not end");
+    gateway.wait_metric("proxy_connections_closed_total", &[("reason", "idle_timeout")], 1.0).await;
     assert_eq!(origin.requests().len(), 2);
 }
 

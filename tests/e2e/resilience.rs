@@ -1,7 +1,8 @@
 //! Backends that fail: tried elsewhere, left alone, given a pause, taken back.
 
 use crate::harness::{
-    Answer, Gateway, Load, Origin, gateway::Builder, h2_origin::BrokenH2Origin, wait_until,
+    Answer, Gateway, Load, Origin, gateway::Builder, h2_origin::BrokenH2Origin, refusing::RefusingH2Origin,
+    wait_until,
 };
 
 /// A gateway that never leaves a backend alone.
@@ -47,6 +48,21 @@ async fn a_post_is_repeated_only_with_an_idempotency_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_body_counts_once_against_its_limit() {
+    let (broken, sound) = (Origin::start(|_| Answer::nothing()).await, Origin::saying("sound").await);
+    let gateway = without_ejection(&broken, &sound)
+        .routes("- { name: all, upstream: origin, body_limit: 60KiB }")
+        .start()
+        .await;
+    for _ in 0..2 {
+        let body = vec![b'x'; 40 << 10];
+        let answer = gateway.client().post("/", body).header("Idempotency-Key", "k1").send().await;
+        assert_eq!((answer.status, answer.text()), (200, "sound"));
+    }
+    assert_eq!(broken.requests().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_repeated_once_the_response_has_begun() {
     let origin = Origin::start(|_| Answer::ok("x".repeat(1000)).cut_after(500)).await;
     let spare = Origin::saying("spare").await;
@@ -66,6 +82,18 @@ async fn a_post_is_not_repeated_after_a_malformed_http2_answer() {
     let answer = gateway.client().post("/orders", "one order").send().await;
     assert_eq!(answer.status, 502);
     assert_eq!(origin.requests(), 1, "the order was placed once");
+}
+
+/// RFC 9113 section 8.7: a refused stream was not processed, so every method may be repeated.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_that_an_http2_backend_refuses_as_unprocessed_is_repeated() {
+    let origin = RefusingH2Origin::start().await;
+    let gateway = Gateway::before(&origin).upstream("protocol: http2").start().await;
+    for _ in 0..2 {
+        let answer = gateway.client().post("/orders", "one order").send().await;
+        assert_eq!((answer.status, answer.text()), (200, "one order"));
+    }
+    assert_eq!(origin.refused(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]

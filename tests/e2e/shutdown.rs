@@ -2,9 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+use tokio_rustls::TlsConnector;
 
-use crate::harness::{Answer, Gate, Gateway, Load, Origin, RawClient, wait_until};
+use crate::harness::{Answer, Gate, Gateway, Load, Origin, RawClient, tls::Authority, wait_until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_lets_requests_under_way_finish_and_takes_no_new_ones() {
@@ -106,4 +110,81 @@ async fn the_pid_file_names_the_running_process() {
     assert_eq!(pid.trim(), gateway.pid().to_string());
     gateway.sigterm();
     assert!(gateway.wait_exit().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_admin_port_answers_while_requests_finish() {
+    let gate = Gate::closed();
+    let hold = gate.clone();
+    let origin = Origin::start(move |_| Answer::ok("finished").hold(&hold)).await;
+    let mut gateway = Gateway::before(&origin).start().await;
+    let mut client = RawClient::connect(gateway.address()).await;
+    client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    origin.wait_begun(1).await;
+
+    gateway.sigterm();
+    let address = gateway.address();
+    wait_until("the listeners to close", async || TcpStream::connect(address).await.is_err()).await;
+    let answer = gateway.admin("/readyz").await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.json()["reasons"][0], "draining");
+    assert_eq!(gateway.admin_status("/livez").await, Some(200));
+    assert_eq!(gateway.metrics().await.sum("active_connections", &[]), 1.0);
+
+    gate.open();
+    assert_eq!(client.response().await.unwrap().text(), "finished");
+    assert!(gateway.wait_exit().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handshake_under_way_is_finished_and_its_request_answered() {
+    let authority = Authority::new();
+    let gateway = Gateway::new();
+    authority.leaf(&["a.test"]).write(gateway.directory(), "a");
+    let mut gateway = gateway
+        .process(
+            "listeners",
+            r#"[{ address: "@listener@", tls: { certificates: [{ certificate: "@dir@/a.pem", key: "@dir@/a.key" }] } }]"#,
+        )
+        .traffic("routes: [{ name: all, respond: { body: secure } }]")
+        .start()
+        .await;
+    gateway.wait_metric("active_connections", &[], 0.0).await;
+    let stream = TcpStream::connect(gateway.address()).await.unwrap();
+    gateway.wait_metric("active_connections", &[], 1.0).await;
+
+    gateway.sigterm();
+    let address = gateway.address();
+    wait_until("the listeners to close", async || TcpStream::connect(address).await.is_err()).await;
+    let connector = TlsConnector::from(authority.client(None, &[]));
+    let mut stream = connector.connect("a.test".try_into().unwrap(), stream).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    // The gateway's process may be gone before it has closed TLS in good order.
+    let _ = stream.read_to_end(&mut answer).await;
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("secure"), "{answer}");
+    assert!(gateway.wait_exit().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hand_over_to_nobody_is_not_begun() {
+    let mut gateway = Gateway::new().traffic("routes: [{ name: all, respond: { body: ok } }]").start().await;
+    gateway.signal("QUIT");
+    gateway.wait_for_stderr("nobody listens on").await;
+    assert_eq!(gateway.get("/").await.text(), "ok");
+    assert_eq!(gateway.admin_status("/readyz").await, Some(200));
+    gateway.upgrade().await;
+    assert_eq!(gateway.get("/").await.text(), "ok");
+    gateway.sigterm();
+    assert!(gateway.wait_exit().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_is_obeyed_while_waiting_for_a_successor() {
+    let mut gateway = Gateway::new().traffic("routes: [{ name: all, respond: { body: ok } }]").start().await;
+    gateway.signal("QUIT");
+    gateway.sigterm();
+    assert!(gateway.wait_exit().await.success());
+    assert!(!gateway.stderr().contains("nobody listens on"), "it waited: {}", gateway.stderr());
 }

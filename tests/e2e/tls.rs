@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio_rustls::rustls::{ClientConfig, ProtocolVersion};
 
 use crate::harness::{
-    Answer, Client, Gateway, Origin,
+    Answer, Client, Gateway, Origin, RawClient,
     gateway::Builder,
     h2_origin::{H2Answer, H2Origin},
     tls::Authority,
@@ -172,4 +172,59 @@ async fn backends_are_verified_and_given_our_certificate() {
         assert_eq!(gateway.get(path).await.status, 502, "{path}");
     }
     assert_eq!(origin.requests().len(), 1);
+}
+
+/// A gateway with one TLS listener named `secure`; `extra` goes into its mapping.
+async fn one_listener(authority: &Authority, extra: &str, limits: &str) -> Gateway {
+    let gateway = Gateway::new();
+    authority.leaf(&["a.test"]).write(gateway.directory(), "a");
+    let tls = r#"{ certificates: [{ certificate: "@dir@/a.pem", key: "@dir@/a.key" }] }"#;
+    gateway
+        .process("listeners", &format!(r#"[{{ name: secure, address: "@listener@", tls: {tls}{extra} }}]"#))
+        .process("limits", limits)
+        .traffic("routes: [{ name: all, respond: { body: secure } }]")
+        .start()
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_counts_before_its_handshake_is_done() {
+    let authority = Authority::new();
+    let gateway = one_listener(&authority, ", max_connections: 5", "{ header_timeout: 10s }").await;
+    gateway.wait_metric("active_connections", &[], 0.0).await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(RawClient::connect(gateway.address()).await);
+    }
+    let labels = [("listener", "secure"), ("reason", "connection_limit")];
+    gateway.wait_metric("proxy_connections_rejected_total", &labels, 15.0).await;
+    let unknown = [("listener", "secure"), ("protocol", "_unknown")];
+    gateway.wait_metric("proxy_connections", &unknown, 5.0).await;
+    drop(silent);
+    gateway.wait_metric("active_connections", &[], 0.0).await;
+    let client = gateway.client().tls(authority.client(None, &[]), "a.test");
+    assert_eq!(client.get("/").send().await.text(), "secure");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn handshakes_that_fail_or_do_not_end_are_counted() {
+    let authority = Authority::new();
+    let gateway = one_listener(&authority, "", "{ header_timeout: 300ms }").await;
+    let closed = async |reason: &str, count: f64| {
+        let labels = [("listener", "secure"), ("reason", reason)];
+        gateway.wait_metric("proxy_connections_closed_total", &labels, count).await;
+    };
+    // Readiness was found out by a connection of the gateway to itself, which is no failure.
+    closed("client", 1.0).await;
+    assert!(!gateway.stderr().contains("ERROR"), "{}", gateway.stderr());
+
+    let mut silent = RawClient::connect(gateway.address()).await;
+    assert!(silent.is_closed().await);
+    closed("idle_timeout", 1.0).await;
+
+    let mut plain = RawClient::connect(gateway.address()).await;
+    plain.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    plain.read_to_end().await;
+    closed("tls_failed", 1.0).await;
+    assert!(!gateway.stderr().contains("ERROR"), "{}", gateway.stderr());
 }

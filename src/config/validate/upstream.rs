@@ -70,6 +70,7 @@ pub(super) fn timeouts(here: &str, timeouts: &TimeoutsConfig, problems: &mut Vec
         ("read", timeouts.read),
         ("write", timeouts.write),
         ("total", timeouts.total),
+        ("tunnel", timeouts.tunnel),
     ] {
         if period.is_some_and(|period| period.get().is_zero()) {
             problems.push(

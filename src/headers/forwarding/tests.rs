@@ -43,7 +43,11 @@ fn a_strangers_claims_are_replaced() {
             ("X-Real-IP", "10.0.0.9"),
             ("X-Original-URL", "/admin"),
             ("True-Client-IP", "10.0.0.9"),
+            ("X-Forwarded", "for=10.0.0.9"),
+            ("Forwarded-For", "10.0.0.9"),
+            ("CF-Connecting-IP", "10.0.0.9"),
             ("X-Request-Id", "chosen"),
+            ("X_Request_Id", "chosen"),
             ("X-App", "1"),
         ],
     );

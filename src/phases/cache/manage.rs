@@ -31,6 +31,11 @@ pub enum Wanted {
     Statistics,
 }
 
+/// Whether a request is about the cache itself, whoever asks.
+pub fn concerns(request: &RequestHeader, resources: &Resources) -> bool {
+    resources.cache_stats.as_ref().is_some_and(|stats| request.uri.path() == stats.path)
+}
+
 /// What a request asks of the cache itself; `None`: nothing, it is one like any other.
 ///
 /// # Errors

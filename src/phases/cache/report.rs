@@ -51,12 +51,15 @@ fn tier(session: &Session) -> Option<Tier> {
     }
 }
 
-/// Adds `Cache-Status` and `X-Cache`, and the age of what was not made just now.
+/// Completes a response that went through Pingora: its age, if it was not made just now, and
+/// what the cache says of itself.
 ///
 /// # Errors
 /// If a field cannot be set.
 pub fn to_downstream(session: &Session, response: &mut ResponseHeader, ctx: &RequestContext) -> Result<()> {
-    let Some(route) = ctx.plan.as_ref().and_then(|plan| plan.route.cache.as_ref()) else { return Ok(()) };
+    if ctx.plan.as_ref().is_none_or(|plan| plan.route.cache.is_none()) {
+        return Ok(());
+    }
     response.remove_header("surrogate-key");
     response.remove_header("cache-tag");
     let Some(cache) = ctx.cache.as_deref() else { return Ok(()) };
@@ -69,9 +72,24 @@ pub fn to_downstream(session: &Session, response: &mut ResponseHeader, ctx: &Req
             age => response.insert_header(header::AGE, age)?,
         }
     }
+    describe(result, tier(session), response, ctx)
+}
+
+/// Adds `Cache-Status` and `X-Cache`, as the route wants.
+///
+/// # Errors
+/// If a field cannot be set.
+pub fn describe(
+    result: CacheResult,
+    tier: Option<Tier>,
+    response: &mut ResponseHeader,
+    ctx: &RequestContext,
+) -> Result<()> {
+    let route = ctx.plan.as_ref().and_then(|plan| plan.route.cache.as_ref());
+    let (Some(route), Some(cache)) = (route, ctx.cache.as_deref()) else { return Ok(()) };
     if route.policy.cache_status() {
         let mut text = Vec::with_capacity(64);
-        status(result, session, response, cache).render(NAME, &mut text);
+        status(result, tier, response, cache).render(NAME, &mut text);
         if let Ok(value) = HeaderValue::from_bytes(&text) {
             // Caches on the way append; the one nearest to the client comes last (RFC 9211 section 2).
             response.append_header("cache-status", value)?;
@@ -95,7 +113,7 @@ pub fn x_cache(result: CacheResult) -> &'static str {
 
 fn status(
     result: CacheResult,
-    session: &Session,
+    tier: Option<Tier>,
     response: &ResponseHeader,
     cache: &CacheUse,
 ) -> CacheStatus {
@@ -109,7 +127,7 @@ fn status(
     let not_stored = cache.not_stored.map(|reason| reason.as_str());
     match result {
         CacheResult::Hit | CacheResult::Stale => {
-            CacheStatus { ttl, detail: tier(session).map(Tier::as_str), ..CacheStatus::default() }
+            CacheStatus { ttl, detail: tier.map(Tier::as_str), ..CacheStatus::default() }
         }
         CacheResult::Revalidated => CacheStatus {
             forward: Some(Forward::Stale),

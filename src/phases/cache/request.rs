@@ -22,7 +22,7 @@ use crate::{
         storage::Hit,
         vary::Vary,
     },
-    phases::{context::RequestContext, rejection::Rejection, upstream},
+    phases::{context::RequestContext, failure, rejection::Rejection},
     routing::{Captures, RequestParts},
     runtime::{
         resources::Resources,
@@ -202,7 +202,7 @@ pub fn may_serve_stale(session: &Session, ctx: &mut RequestContext, error: Optio
         // What the upstream said, as far as it says that it cannot serve (RFC 5861 section 4).
         ErrorType::HTTPStatus(500 | 502 | 503 | 504) => true,
         ErrorType::HTTPStatus(_) => false,
-        _ => upstream::refusal_of(ctx, error).is_upstreams(),
+        _ => failure::refusal_of(ctx, error).is_upstreams(),
     };
     if failed && session.response_written().is_none() {
         note(ctx, StaleReason::IfError, Some(RevalidationResult::Failed));

@@ -17,17 +17,18 @@ use tokio::{
 
 use super::{
     head::{self, Arrived},
+    hit,
     idle::Idle,
 };
 use crate::{
-    downstream::{Allowance, GatedStream},
+    downstream::{Allowance, ChunkedBody, GateHandle, GatedStream},
     framing::Body,
     headers::RequestId,
     phases::rejection::Rejection,
-    runtime::{listener::Listener, resources::Resources},
+    runtime::{listener::Listener, resources::Resources, snapshot::SnapshotCell},
     telemetry::{
         access_log::AccessRecord,
-        label::Protocol,
+        label::{ConnectionProtocol, Protocol},
         metrics::ConnectionGuard,
         reason::{BadRequestReason, CloseReason},
     },
@@ -50,9 +51,10 @@ pub enum Ended {
 pub async fn serve<G>(
     proxy: &Arc<HttpProxy<G>>,
     mut stream: Box<GatedStream>,
-    listener: &Listener,
+    listener: &Arc<Listener>,
     counted: &mut ConnectionGuard,
     resources: &Resources,
+    snapshots: &SnapshotCell,
     shutdown: &ShutdownWatch,
 ) -> Ended
 where
@@ -60,37 +62,33 @@ where
     G::CTX: Send + Sync,
 {
     let limits = &resources.limits;
-    let mut buffer = BytesMut::new();
-    if !listener.tls
-        && let Err(ended) = head::take_proxy_header(&mut stream, &mut buffer, listener, limits).await
-    {
-        return Ended::Because(end(&mut stream, ended, listener, resources).await);
-    }
+    let gate = stream.handle().clone();
     let mut served = 0;
     let mut idle = Idle::new(&resources.lifecycle, limits.idle_timeout.get());
     loop {
         let may_be_http2 = served == 0 && listener.http2 && !listener.tls;
-        match head::read(&mut stream, &mut buffer, limits, &mut idle, may_be_http2).await {
+        match head::read(&mut stream, limits, &mut idle, may_be_http2).await {
             Arrived::Request { head, body } => {
                 if served == 0 {
-                    counted.set_protocol(Protocol::Http11);
+                    counted.set_protocol(ConnectionProtocol::Http1);
                 }
                 served += 1;
                 let last = served >= limits.requests_per_connection;
-                let prefix = admit(&mut stream, &mut buffer, head, body);
+                if body == Body::None && !last {
+                    match hit::answer(&mut stream, head, listener, resources, snapshots).await {
+                        hit::Outcome::Answered => continue,
+                        hit::Outcome::Broken => return Ended::Because(CloseReason::Reset),
+                        hit::Outcome::Passed => {}
+                    }
+                }
+                let prefix = stream.admit(head, allowance(body));
                 match exchange(proxy, stream, prefix, last, shutdown).await {
                     Some(reused) => stream = reused,
-                    None if last => return Ended::Because(CloseReason::RequestLimit),
-                    None if resources.lifecycle.is_draining() => {
-                        return Ended::Because(CloseReason::Draining);
-                    }
-                    None => return Ended::Because(CloseReason::Server),
+                    None => return Ended::Because(cause(&gate, last, resources)),
                 }
-                buffer.unsplit(stream.take_ahead());
-                stream.open(BytesMut::new(), Allowance::All);
             }
             Arrived::Http2 => {
-                stream.open(std::mem::take(&mut buffer), Allowance::All);
+                stream.open(Allowance::All);
                 return Ended::IsHttp2(stream);
             }
             other => return Ended::Because(end(&mut stream, other, listener, resources).await),
@@ -98,19 +96,24 @@ where
     }
 }
 
-/// Opens the gate for a request and cuts what has been read of it off the buffer.
-fn admit(stream: &mut GatedStream, buffer: &mut BytesMut, head: usize, body: Body) -> BytesMut {
-    let ready = buffer.len() - head;
-    let (take, allowance) = match body {
-        Body::None => (head, Allowance::Bytes(0)),
-        Body::Length(length) => {
-            let here = usize::try_from(length).unwrap_or(usize::MAX).min(ready);
-            (head + here, Allowance::Bytes(length - here as u64))
-        }
-        Body::Open => (buffer.len(), Allowance::All),
-    };
-    stream.open(BytesMut::new(), allowance);
-    if take == buffer.len() { std::mem::take(buffer) } else { buffer.split_to(take) }
+/// What may pass the gate behind a head. An upgraded connection gets more when it is one.
+fn allowance(body: Body) -> Allowance {
+    match body {
+        Body::None => Allowance::Bytes(0),
+        Body::Length(length) => Allowance::Bytes(length),
+        Body::Chunked => Allowance::Chunked(ChunkedBody::default()),
+    }
+}
+
+/// Why a request was the last one of its connection: what was found out about it,
+/// or what would have ended the connection anyway.
+fn cause(gate: &GateHandle, last: bool, resources: &Resources) -> CloseReason {
+    match gate.close_reason() {
+        Some(reason) => reason,
+        None if last => CloseReason::RequestLimit,
+        None if resources.lifecycle.is_draining() => CloseReason::Draining,
+        None => CloseReason::Server,
+    }
 }
 
 /// Runs one request through the proxy. `None`: the connection is gone.
@@ -144,10 +147,6 @@ async fn end(
     let (refusal, reason) = match arrived {
         Arrived::Refused(reason) => (Some(Rejection::BadRequest(reason)), CloseReason::ProtocolError),
         Arrived::TooSlow => (Some(Rejection::ClientTimeout), CloseReason::IdleTimeout),
-        Arrived::NotProxied(reason) => {
-            listener.metrics.rejected(reason);
-            (None, CloseReason::ProtocolError)
-        }
         Arrived::Idle => (None, CloseReason::IdleTimeout),
         Arrived::Draining => (None, CloseReason::Draining),
         Arrived::Closed | Arrived::Http2 | Arrived::Request { .. } => (None, CloseReason::Client),
@@ -204,7 +203,7 @@ fn unknown_method() -> http::Method {
 
 /// Reads on for a moment: closing over unread bytes would reset the answer away.
 async fn linger(stream: &mut GatedStream) {
-    stream.open(BytesMut::new(), Allowance::All);
+    stream.open(Allowance::All);
     Shutdown::shutdown(stream).await;
     let drain = async {
         let mut scrap = [0; 4096];

@@ -9,7 +9,7 @@ use super::{
     registry::{MetricsError, Registrar},
 };
 use crate::telemetry::{
-    label::{Label, Protocol},
+    label::{ConnectionProtocol, Label, Protocol},
     reason::{BadRequestReason, CloseReason, RejectReason},
 };
 
@@ -44,7 +44,7 @@ impl ListenerFamilies {
             closed: r.counter("proxy_connections_closed_total",
                 "Connections closed.", &["listener", "reason"])?,
             rejected: r.counter("proxy_connections_rejected_total",
-                "Connections refused before a byte was read.", &["listener", "reason"])?,
+                "Connections refused before they spoke HTTP.", &["listener", "reason"])?,
             received: r.counter("proxy_received_bytes_total",
                 "Bytes received from clients.", LISTENER)?,
             sent: r.counter("proxy_sent_bytes_total",
@@ -75,7 +75,7 @@ impl ListenerFamilies {
 
 /// The series of one listener. Listeners live as long as the process, so do these.
 pub struct ListenerMetrics {
-    connections: Handles<Protocol, Gauge>,
+    connections: Handles<ConnectionProtocol, Gauge>,
     accepted: Counter,
     closed: Handles<CloseReason, Counter>,
     rejected: Handles<RejectReason, Counter>,
@@ -91,12 +91,12 @@ impl ListenerMetrics {
     pub fn accepted(self: &Arc<Self>) -> ConnectionGuard {
         self.accepted.inc();
         self.active.inc();
-        let protocol = Protocol::Unknown;
+        let protocol = ConnectionProtocol::Unknown;
         self.connections.get(protocol).inc();
         ConnectionGuard { metrics: Arc::clone(self), protocol, reason: CloseReason::Client }
     }
 
-    /// Counts a connection refused before a byte was read from it.
+    /// Counts a connection refused before it spoke HTTP.
     pub fn rejected(&self, reason: RejectReason) {
         self.rejected.get(reason).inc();
     }
@@ -119,7 +119,7 @@ impl ListenerMetrics {
 
     /// Connections open now on this listener.
     pub fn open(&self) -> i64 {
-        Protocol::ALL.iter().map(|&protocol| self.connections.get(protocol).get()).sum()
+        ConnectionProtocol::ALL.iter().map(|&protocol| self.connections.get(protocol).get()).sum()
     }
 }
 
@@ -128,13 +128,13 @@ impl ListenerMetrics {
 #[must_use = "dropping the guard counts the connection as closed"]
 pub struct ConnectionGuard {
     metrics: Arc<ListenerMetrics>,
-    protocol: Protocol,
+    protocol: ConnectionProtocol,
     reason: CloseReason,
 }
 
 impl ConnectionGuard {
     /// What the connection turned out to speak.
-    pub fn set_protocol(&mut self, protocol: Protocol) {
+    pub fn set_protocol(&mut self, protocol: ConnectionProtocol) {
         if protocol != self.protocol {
             self.metrics.connections.get(self.protocol).dec();
             self.metrics.connections.get(protocol).inc();

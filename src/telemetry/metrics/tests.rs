@@ -172,7 +172,7 @@ fn a_connection_is_counted_from_accept_to_close() {
     let metrics = metrics();
     let listener = metrics.listener("public");
     let mut connection = listener.accepted();
-    connection.set_protocol(Protocol::Http2);
+    connection.set_protocol(ConnectionProtocol::Http2);
     assert_eq!(value(&metrics, "active_connections"), Some(1.0));
     assert_eq!(value(&metrics, r#"proxy_connections{listener="public",protocol="h2"}"#), Some(1.0));
     assert_eq!(value(&metrics, r#"proxy_connections{listener="public",protocol="_unknown"}"#), Some(0.0));

@@ -38,6 +38,12 @@ fn only_what_is_idempotent_is_sent_twice() {
         let keyed = Request { has_idempotency_key: true, ..plain };
         assert!(policy.may_retry(keyed, Stage::Sent, Failure::Reset, 1), "{method} with a key");
     }
+    for method in [Method::GET, Method::POST] {
+        let plain = request(&method);
+        assert!(policy.may_retry(plain, Stage::Unprocessed, Failure::Reset, 1), "{method}: not processed");
+        let spent = Request { body_replayable: false, ..plain };
+        assert!(!policy.may_retry(spent, Stage::Unprocessed, Failure::Reset, 1), "{method}");
+    }
     let spent = Request { body_replayable: false, ..request(&Method::PUT) };
     assert!(!policy.may_retry(spent, Stage::Sent, Failure::Reset, 1));
     assert!(policy.may_retry(spent, Stage::Connecting, Failure::Connect, 1));
@@ -95,11 +101,18 @@ proptest! {
     fn nothing_unsafe_is_ever_repeated_after_it_was_sent(
         key in any::<bool>(), replayable in any::<bool>(), attempt in 1u8..10,
         failure in prop::sample::select(ALL.to_vec()),
-        stage in prop::sample::select(vec![Stage::Connecting, Stage::Sent, Stage::Answered, Stage::Responding]),
+        stage in prop::sample::select(
+            vec![Stage::Connecting, Stage::Unprocessed, Stage::Sent, Stage::Answered, Stage::Responding],
+        ),
     ) {
         let post = Request { method: &Method::POST, has_idempotency_key: key, body_replayable: replayable };
         if policy(10).may_retry(post, stage, failure, attempt) {
-            prop_assert!(stage == Stage::Connecting || key && replayable);
+            let allowed = match stage {
+                Stage::Connecting => true,
+                Stage::Unprocessed => replayable,
+                _ => key && replayable,
+            };
+            prop_assert!(allowed);
             prop_assert!(stage < Stage::Responding);
         }
     }

@@ -13,6 +13,7 @@ pub mod raw;
 pub mod redis;
 pub mod redis_cluster;
 pub mod redis_sentinel;
+pub mod refusing;
 pub mod script;
 pub mod tls;
 pub mod wait;

@@ -1,10 +1,10 @@
 //! A client that sends exactly the bytes it is given, for requests no library would send.
 
-use std::{io, net::SocketAddr};
+use std::{io, net::SocketAddr, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 use super::wait::in_time;
@@ -49,9 +49,36 @@ impl RawClient {
         Self { stream, buffer: Vec::new() }
     }
 
+    /// Connects with room for little: whatever the client does not take holds up the sender.
+    pub async fn connect_narrow(to: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(8192).unwrap();
+        let stream = in_time("a connection", socket.connect(to)).await.unwrap();
+        Self { stream, buffer: Vec::new() }
+    }
+
     /// Sends these bytes. A peer that has closed already is no failure: the answer tells.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = self.stream.write_all(bytes.as_ref()).await;
+    }
+
+    /// Sends a byte at a time with a pause after each.
+    pub async fn send_slowly(&mut self, bytes: impl AsRef<[u8]>, pause: Duration) {
+        for byte in bytes.as_ref() {
+            self.send([*byte]).await;
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Reads to the end, with a pause after each of the first `times` pieces of `piece` bytes.
+    pub async fn read_with_pauses(&mut self, piece: usize, times: usize, pause: Duration) -> Vec<u8> {
+        let mut all = Vec::new();
+        for _ in 0..times {
+            all.extend(self.at_least(piece).await);
+            tokio::time::sleep(pause).await;
+        }
+        all.extend(self.read_to_end().await);
+        all
     }
 
     /// Says that nothing more will be sent.

@@ -1,0 +1,117 @@
+//! What comes before HTTP: the PROXY protocol header and the TLS handshake.
+
+use std::{net::SocketAddr, time::Duration};
+
+use bytes::BytesMut;
+use pingora_core::{
+    listeners::tls::Acceptor,
+    protocols::{GetSocketDigest, SocketDigest, Stream, l4},
+};
+use tokio::{io::AsyncReadExt, time::timeout};
+
+use crate::{
+    proxy_protocol::{self, Parsed},
+    runtime::listener::Listener,
+    telemetry::reason::{CloseReason, RejectReason},
+};
+
+/// Room made for a PROXY protocol header; most fit.
+const PROXY_HEADER: usize = 256;
+/// Bytes read of a ClientHello before the handshake begins.
+const CLIENT_HELLO: usize = 1024;
+
+/// Brings a connection to where HTTP begins, within `limit`.
+///
+/// # Errors
+/// Why it is to be closed. Refusals have been counted.
+pub async fn enter(
+    stream: Stream,
+    listener: &Listener,
+    tls: Option<&Acceptor>,
+    limit: Duration,
+) -> Result<Stream, CloseReason> {
+    if tls.is_none() && listener.proxy_protocol.is_none() {
+        return Ok(stream);
+    }
+    let Ok(mut socket) = stream.into_any().downcast::<l4::stream::Stream>() else {
+        tracing::error!("a connection came without its socket");
+        return Err(CloseReason::Server);
+    };
+    let enter = async {
+        take_proxy_header(&mut socket, listener).await?;
+        match tls {
+            Some(acceptor) => handshake(acceptor, *socket, listener).await,
+            None => Ok(socket as Stream),
+        }
+    };
+    timeout(limit, enter).await.unwrap_or(Err(CloseReason::IdleTimeout))
+}
+
+async fn handshake(
+    acceptor: &Acceptor,
+    mut socket: l4::stream::Stream,
+    listener: &Listener,
+) -> Result<Stream, CloseReason> {
+    // Who leaves without a word, as a probe does, has not failed: Pingora's error would not tell.
+    let mut hello = [0; CLIENT_HELLO];
+    match socket.read(&mut hello).await {
+        Ok(0) | Err(_) => return Err(CloseReason::Client),
+        Ok(read) => socket.rewind(&hello[..read]),
+    }
+    match acceptor.tls_handshake(socket).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(error) => {
+            tracing::debug!(listener = listener.name, "TLS handshake: {error}");
+            Err(CloseReason::TlsFailed)
+        }
+    }
+}
+
+/// Takes the PROXY protocol header off the start of a connection, where the listener demands one.
+async fn take_proxy_header(socket: &mut l4::stream::Stream, listener: &Listener) -> Result<(), CloseReason> {
+    let Some(from) = &listener.proxy_protocol else { return Ok(()) };
+    let refuse = |reason| {
+        listener.metrics.rejected(reason);
+        Err(CloseReason::ProtocolError)
+    };
+    let digest = socket.get_socket_digest();
+    let peer = digest.as_ref().and_then(|d| d.peer_addr()).and_then(|a| a.as_inet()).map(|a| a.ip());
+    if !peer.is_some_and(|peer| from.contains(peer)) {
+        return refuse(RejectReason::UntrustedPeer);
+    }
+    let mut received = BytesMut::new();
+    loop {
+        match proxy_protocol::parse(&received) {
+            Parsed::Done { addr, len } => {
+                // What follows belongs to the client: a TLS handshake or a request.
+                socket.rewind(&received[len..]);
+                if let Some(source) = addr {
+                    socket.set_socket_digest(with_peer(socket, source));
+                }
+                return Ok(());
+            }
+            Parsed::Invalid(reason) => {
+                tracing::debug!(listener = listener.name, "PROXY protocol: {reason}");
+                return refuse(RejectReason::ProxyProtocol);
+            }
+            Parsed::Incomplete => {}
+        }
+        received.reserve(PROXY_HEADER);
+        match socket.read_buf(&mut received).await {
+            Ok(0) | Err(_) => return Err(CloseReason::Client),
+            Ok(_) => {}
+        }
+    }
+}
+
+/// The digest of the connection as if it came from `source`.
+fn with_peer(stream: &impl GetSocketDigest, source: SocketAddr) -> SocketDigest {
+    use pingora_core::protocols::l4::socket::SocketAddr;
+    let old = stream.get_socket_digest();
+    // Every address is filled in, so the descriptor is never asked.
+    let digest = SocketDigest::from_raw_fd(-1);
+    let _ = digest.peer_addr.set(Some(SocketAddr::Inet(source)));
+    let _ = digest.local_addr.set(old.as_ref().and_then(|d| d.local_addr().cloned()));
+    let _ = digest.original_dst.set(None);
+    digest
+}
