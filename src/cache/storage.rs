@@ -281,7 +281,10 @@ impl HandleMiss for Writer {
                 }
                 size
             }
-            None => 0,
+            None => {
+                self.store.end_lease(&self.slot, true);
+                0
+            }
         };
         Ok(MissFinishType::Created(size))
     }
@@ -295,5 +298,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.fill.abandon();
         self.store.end_fill(self.slot, &self.fill);
+        // It is still there only if the response broke off: then others may try.
+        self.store.end_lease(&self.slot, false);
     }
 }

@@ -113,7 +113,7 @@ impl CacheStore {
 
     /// Most bytes of a body that any tier keeps.
     pub fn max_object(&self) -> usize {
-        self.memory.max_object()
+        self.memory.max_object().max(self.redis.as_ref().map_or(0, RedisTier::max_object))
     }
 
     /// The entry of a slot, if memory has a fresh one. Waits for nothing.
@@ -149,9 +149,10 @@ impl CacheStore {
 
     /// What Redis has; a response that is found there moves into memory.
     async fn find_shared(&self, slot: EntryKey) -> Option<Found> {
-        let redis = self.redis.as_ref()?;
+        // What was declared void while nobody here could hear it must not come back.
+        let redis = self.redis.as_ref().filter(|redis| redis.is_current())?;
         // Whoever holds the leave to fetch need not wait for itself.
-        if self.leases.lock().contains_key(&slot) {
+        if self.leases.lock().get(&slot).is_some_and(|lease| !lease.has_run_out()) {
             return None;
         }
         let entry = match redis.get_or_lease(slot).await {
@@ -185,11 +186,13 @@ impl CacheStore {
             redis.put(slot, Arc::clone(&entry), lease);
         }
         let inserted = self.memory.insert(slot, entry);
-        self.memory_metrics.written(if inserted.stored {
-            WriteResult::Stored
-        } else {
-            WriteResult::TooLarge
-        });
+        if self.memory.max_object() > 0 {
+            self.memory_metrics.written(if inserted.stored {
+                WriteResult::Stored
+            } else {
+                WriteResult::TooLarge
+            });
+        }
     }
 
     /// Drops the entry of one slot from both tiers. `false`: memory had none.
@@ -211,6 +214,11 @@ impl CacheStore {
         {
             lease.decline();
         }
+    }
+
+    /// Forgets leaves to fetch that have run out: what they were for was given up without a word.
+    pub fn drop_old_leases(&self) {
+        self.leases.lock().retain(|_, lease| !lease.has_run_out());
     }
 
     /// Makes records count: on this node before it returns, on the others as soon as they

@@ -11,7 +11,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use pingora_core::protocols::{GetSocketDigest, Ssl};
 use pingora_http::{RequestHeader, ResponseHeader};
-use tokio::{io::AsyncWriteExt, time::timeout};
+use tokio::{
+    io::AsyncWriteExt,
+    time::{error::Elapsed, timeout},
+};
 
 use crate::{
     downstream::GatedStream,
@@ -123,16 +126,21 @@ async fn send(stream: &mut GatedStream, response: &ResponseHeader, body: &Bytes,
     write_head(&mut out, response);
     if joined {
         out.extend_from_slice(body);
-        return matches!(timeout(limit, stream.write_all(&out)).await, Ok(Ok(())));
     }
-    let mut rest = bytes::Buf::chain(out.freeze(), body.clone());
+    let rest = if joined { Bytes::new() } else { body.clone() };
+    let mut rest = bytes::Buf::chain(out.freeze(), rest);
     while bytes::Buf::has_remaining(&rest) {
         match timeout(limit, stream.write_buf(&mut rest)).await {
             Ok(Ok(1..)) => {}
             _ => return false,
         }
     }
-    true
+    // Pingora's streams keep the end of what is written to themselves.
+    is_taken(timeout(limit, stream.flush()).await)
+}
+
+fn is_taken(result: Result<std::io::Result<()>, Elapsed>) -> bool {
+    matches!(result, Ok(Ok(())))
 }
 
 fn write_head(out: &mut BytesMut, response: &ResponseHeader) {

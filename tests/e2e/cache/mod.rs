@@ -5,6 +5,7 @@ mod freshness;
 mod privacy;
 mod purging;
 mod ranges;
+mod tiers;
 
 /// A route that keeps what the origin allows.
 pub const CACHED: &str = "\
