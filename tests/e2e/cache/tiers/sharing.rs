@@ -1,6 +1,8 @@
 //! What one node fetched, all have.
 
-use super::{NO_MEMORY, PATIENT, counting, get, node, node_of, only_entry, tier, wait_linked};
+use super::{
+    NO_MEMORY, PATIENT, TRAFFIC, counting, get, node, node_of, only_entry, tier, wait_entries, wait_linked,
+};
 use crate::harness::{Answer, Gate, Gateway, Origin, in_time, redis::RedisServer};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,6 +40,31 @@ async fn nodes_without_memory_share_all_the_same() {
     assert_eq!(origin.requests().len(), 1);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_of_all_sizes_come_whole_from_either_tier() {
+    let origin = Origin::start(|request| {
+        let length = request.target.trim_start_matches('/').parse().unwrap();
+        Answer::ok("abcdefg".repeat(length)).header("Cache-Control", "max-age=60")
+    })
+    .await;
+    let redis = RedisServer::start().await;
+    let one = node_of(&origin, &redis, "").start().await;
+    let other = node_of(&origin, &redis, "").start().await;
+    wait_linked(&one).await;
+    wait_linked(&other).await;
+    let lengths = [0, 1, 2_340, 2_341, 50_000];
+    for (count, length) in lengths.into_iter().enumerate() {
+        let (path, body) = (format!("/{length}"), "abcdefg".repeat(length));
+        assert_eq!(get(&one, &path).await.text(), body);
+        wait_entries(&redis, count + 1).await;
+        for (gateway, expected) in [(&one, "memory"), (&other, "redis"), (&other, "memory")] {
+            let answer = get(gateway, &path).await;
+            assert_eq!((tier(&answer), answer.text()), (Some(expected), &*body));
+        }
+    }
+    assert_eq!(origin.requests().len(), lengths.len());
+}
+
 async fn ask_many(gateway: &Gateway, count: usize) {
     let client = gateway.client();
     let requests = (0..count).map(|_| client.get("/cold").host(super::HOST).send());
@@ -70,14 +97,16 @@ async fn five_hundred_requests_at_two_nodes_are_one_fetch() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_fetch_that_leads_to_nothing_holds_no_node_up() {
     let origin = Origin::start(|request| match request.target.as_str() {
-        "/broken" => Answer::ok("half of it").header("Cache-Control", "max-age=60").cut_after(90),
+        "/broken" => Answer::ok("x".repeat(1_000)).header("Cache-Control", "max-age=60").cut_after(500),
         _ => Answer::ok("mine").header("Cache-Control", "no-store"),
     })
     .await;
     let redis = RedisServer::start().await;
     // Whoever waited for a lease in vain would not answer within the time of these stories.
     let keys = format!("url: '{}', {PATIENT}, lease: {{ wait: 60s, hold: 60s }}", redis.url());
-    let (one, other) = (node(&origin, &keys, "").start().await, node(&origin, &keys, "").start().await);
+    let obeying = TRAFFIC.replace("cache: {}", "cache: { request_directives: obey }");
+    let one = node(&origin, &keys, "").traffic(&obeying).start().await;
+    let other = node(&origin, &keys, "").traffic(&obeying).start().await;
     wait_linked(&one).await;
     wait_linked(&other).await;
     for gateway in [&one, &other, &one] {
