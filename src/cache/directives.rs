@@ -1,12 +1,14 @@
-//! `Cache-Control` (RFC 9111 section 5.2) and the field that goes before it,
-//! `CDN-Cache-Control` (RFC 9213).
+//! `Cache-Control` (RFC 9111 section 5.2) and the fields that go before it:
+//! `CDN-Cache-Control` (RFC 9213), then `Surrogate-Control` (W3C Edge Architecture).
 
 mod parse;
+mod surrogate;
 mod targeted;
 
 use http::{HeaderMap, HeaderName, header};
 
 use self::parse::{Directive, Directives};
+pub use self::surrogate::{CAPABILITY, CAPABILITY_FIELD, FIELD as SURROGATE_CONTROL};
 use super::text::{members, seconds};
 
 /// Bytes of all lines of a field together; more is not read.
@@ -26,10 +28,24 @@ pub struct Ignored {
     pub cache_control: bool,
     /// `CDN-Cache-Control`.
     pub cdn_cache_control: bool,
+    /// `Surrogate-Control`.
+    pub surrogate_control: bool,
     /// `Expires`.
     pub expires: bool,
     /// `Vary`.
     pub vary: bool,
+}
+
+/// The field that counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StatedIn {
+    /// `CDN-Cache-Control`.
+    CdnCacheControl,
+    /// `Surrogate-Control`.
+    SurrogateControl,
+    /// `Cache-Control`.
+    #[default]
+    CacheControl,
 }
 
 /// What a response says about its reuse, from the one field that counts.
@@ -37,26 +53,37 @@ pub struct Ignored {
 pub struct Stated {
     /// The directives.
     pub directives: ResponseDirectives,
-    /// Whether they come from `CDN-Cache-Control`: then neither `Cache-Control` nor
-    /// `Expires` counts (RFC 9213 section 2.2).
-    pub targeted: bool,
+    /// Where they come from.
+    pub field: StatedIn,
 }
 
 impl Stated {
-    /// Reads `CDN-Cache-Control`, or `Cache-Control` where that is absent, empty or invalid.
+    /// Reads the first of these that is there and says something: `CDN-Cache-Control`, valid in
+    /// every part; `Surrogate-Control`, with a directive for us; `Cache-Control`.
     ///
     /// # Errors
-    /// [`Malformed`], if it comes to `Cache-Control`.
+    /// [`Malformed`], if it comes to one of the last two.
     pub fn read(headers: &HeaderMap, ignored: Ignored) -> Result<Self, Malformed> {
         if !ignored.cdn_cache_control
             && let Some(directives) = targeted::read(headers)
         {
-            return Ok(Self { directives, targeted: true });
+            return Ok(Self { directives, field: StatedIn::CdnCacheControl });
+        }
+        if !ignored.surrogate_control
+            && let Some(directives) = surrogate::read(headers)?
+        {
+            return Ok(Self { directives, field: StatedIn::SurrogateControl });
         }
         if ignored.cache_control {
             return Ok(Self::default());
         }
-        Ok(Self { directives: ResponseDirectives::read(headers)?, targeted: false })
+        Ok(Self { directives: ResponseDirectives::read(headers)?, field: StatedIn::CacheControl })
+    }
+
+    /// Whether they are for caches such as this alone: then neither `Cache-Control` nor
+    /// `Expires` counts (RFC 9213 section 2.2).
+    pub fn is_targeted(&self) -> bool {
+        self.field != StatedIn::CacheControl
     }
 }
 

@@ -26,6 +26,11 @@ pub struct Omitted {
 }
 
 impl Omitted {
+    /// Whether these fields have any of it.
+    pub fn is_in(&self, headers: &HeaderMap) -> bool {
+        headers.keys().any(|name| self.contains(name))
+    }
+
     fn contains(&self, name: &HeaderName) -> bool {
         self.cookies && *name == header::SET_COOKIE || self.withheld.contains(name)
     }

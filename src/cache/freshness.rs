@@ -8,7 +8,7 @@ use http::{HeaderMap, StatusCode, header};
 use super::{
     conditional::Validators,
     date,
-    directives::{ResponseDirectives, Stated},
+    directives::{ResponseDirectives, Stated, StatedIn},
     entry::{Stamp, Times},
     text,
 };
@@ -29,6 +29,8 @@ const INSTANT: Duration = Duration::from_millis(1);
 pub enum LifetimeSource {
     /// `CDN-Cache-Control`.
     CdnCacheControl,
+    /// `Surrogate-Control`.
+    SurrogateControl,
     /// `s-maxage`.
     SMaxAge,
     /// `max-age`.
@@ -48,6 +50,7 @@ impl LifetimeSource {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::CdnCacheControl => "cdn-cache-control",
+            Self::SurrogateControl => "surrogate-control",
             Self::SMaxAge => "s-maxage",
             Self::MaxAge => "max-age",
             Self::Expires => "expires",
@@ -127,15 +130,20 @@ impl FreshnessRules {
     }
 
     fn stated(&self, answer: &Answer<'_>, stated: &Stated) -> Option<Lifetime> {
-        let Stated { directives, targeted } = stated;
+        let directives = &stated.directives;
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         let (duration, source) = match (directives.s_maxage, directives.max_age) {
             (Some(shared), _) => (seconds(shared), LifetimeSource::SMaxAge),
             (None, Some(any)) => (seconds(any), LifetimeSource::MaxAge),
-            (None, None) if *targeted || !self.expires => return None,
+            (None, None) if stated.is_targeted() || !self.expires => return None,
             (None, None) => (expires(answer)?, LifetimeSource::Expires),
         };
-        Some(Lifetime { duration, source: if *targeted { LifetimeSource::CdnCacheControl } else { source } })
+        let source = match stated.field {
+            StatedIn::CdnCacheControl => LifetimeSource::CdnCacheControl,
+            StatedIn::SurrogateControl => LifetimeSource::SurrogateControl,
+            StatedIn::CacheControl => source,
+        };
+        Some(Lifetime { duration, source })
     }
 
     /// What the route says of the status; 0 says that it is not kept.

@@ -73,6 +73,7 @@ impl CachePolicy {
             ignored: Ignored {
                 cache_control: ignores(IgnoredField::CacheControl),
                 cdn_cache_control: ignores(IgnoredField::CdnCacheControl),
+                surrogate_control: ignores(IgnoredField::SurrogateControl),
                 expires: ignores(IgnoredField::Expires),
                 vary: ignores(IgnoredField::Vary),
             },
@@ -129,6 +130,11 @@ impl CachePolicy {
     /// Whether `Vary` counts. If not, there is one variant.
     pub fn varies(&self) -> bool {
         !self.ignored.vary
+    }
+
+    /// Whether `Surrogate-Control` is for this cache. If so, clients do not get it.
+    pub fn heeds_surrogate_control(&self) -> bool {
+        !self.ignored.surrogate_control
     }
 
     /// Whether HEAD has slots of its own.

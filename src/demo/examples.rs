@@ -73,13 +73,20 @@ fn gateway_at_work(base: &str) -> Vec<Example> {
         example("A redirect", format!("curl -sL {base}/patients/1"), "\"given\""),
         example(
             "Two backends by turns: see X-Served-By",
-            format!("for i in 1 2 3 4; do curl -sI {patient} | grep -i x-served-by; done"),
+            format!(
+                "for i in 1 2 3 4; do curl -sI {patient} -H 'X-Demo-Latency: 1ms' | grep -i x-served-by; done"
+            ),
             "patients-2",
         ),
         example(
             "One of them fails: the gateway tries the other",
             format!("curl -is {patient} -H 'X-Demo-Fail: 503@patients-1'"),
             "patients-2",
+        ),
+        example(
+            "The second answer comes from the cache",
+            format!("for i in 1 2; do curl -sI {base}/api/v1/patients/2 | grep -i cache-status; done"),
+            "nilegate;hit",
         ),
         example(
             "A slow answer",
@@ -104,6 +111,12 @@ fn operations(admin: &str) -> Vec<Example> {
             "What it counted",
             format!("curl -s {admin}/metrics | grep ^http_requests_total"),
             "http_requests_total",
+        ),
+        example("What the cache did", format!("curl -s {admin}/cache/stats"), "\"hitRate\""),
+        example(
+            "Drop a patient from the cache, on every node",
+            format!(r#"curl -s {admin}/cache/purge -d '{{"tag": "patient:2"}}'"#),
+            "\"success\": true",
         ),
     ]
 }

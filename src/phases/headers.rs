@@ -12,7 +12,10 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
 use super::context::RequestContext;
-use crate::headers::{self, Hop};
+use crate::{
+    cache::directives::{CAPABILITY, CAPABILITY_FIELD},
+    headers::{self, Hop},
+};
 
 /// Completes the request for the backend: target, forwarding fields, id, the route's rules.
 ///
@@ -29,6 +32,10 @@ pub fn to_upstream(upstream: &mut RequestHeader, version: Version, ctx: &Request
     {
         let hop = Hop { client, listener: &listener.fields, version, id };
         snapshot.forwarding.to_upstream(upstream, &hop)?;
+    }
+    if plan.route.cache.as_ref().is_some_and(|cache| cache.policy.heeds_surrogate_control()) {
+        // Instead of what the client sent: what it claims must not decide what all others get.
+        upstream.insert_header(CAPABILITY_FIELD, CAPABILITY)?;
     }
     plan.route.request_headers.apply_request(upstream)?;
     if let Some(host) = plan.route.rewrite.as_ref().and_then(|rewrite| rewrite.host()) {

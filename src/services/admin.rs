@@ -4,6 +4,7 @@
 //! broken configuration cannot cut off its operator.
 
 mod cache;
+mod refresh;
 
 use std::{
     sync::Arc,

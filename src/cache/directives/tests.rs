@@ -107,8 +107,78 @@ fn rfc9213_2_1_an_invalid_targeted_field_is_ignored_as_a_whole() {
     let spaced = ["max-age =100", "max-age= 100", "MaX-aGe=3600", "max-age=100,", "", "max-age=1;"];
     for field in bad.into_iter().chain(spaced) {
         let stated = cdn(field);
-        assert!(!stated.targeted && stated.directives.no_store, "{field}");
+        assert!(!stated.is_targeted() && stated.directives.no_store, "{field}");
     }
+}
+
+/// Beside `Cache-Control: no-store`, so that it shows which field counts.
+fn surrogate(value: &str) -> Stated {
+    let headers = headers(&[("surrogate-control", value), ("cache-control", "no-store")]);
+    Stated::read(&headers, Ignored::default()).unwrap()
+}
+
+#[test]
+fn edge_arch_2_2_surrogate_control_goes_before_cache_control() {
+    assert_eq!(surrogate("max-age=3600").directives.max_age, Some(3600));
+    assert!(!surrogate("foobar, MaX-aGe=3600").directives.no_store);
+    assert!(surrogate("no-store").is_targeted());
+    assert_eq!(surrogate("max-age=99999999999").directives.max_age, Some(MAX_SECONDS));
+    for invalid in ["max-age", "max-age=", "max-age =100", "max-age= 100", "max-age=x"] {
+        assert_eq!(surrogate(invalid).directives.max_age, Some(0), "{invalid}");
+    }
+    let fastly = surrogate("max-age=60, stale-while-revalidate=7, stale-if-error=8").directives;
+    assert_eq!((fastly.stale_while_revalidate, fastly.stale_if_error), (Some(7), Some(8)));
+}
+
+#[test]
+fn edge_arch_2_2_surrogate_control_gives_way_to_cdn_cache_control() {
+    let both = headers(&[("surrogate-control", "max-age=1"), ("cdn-cache-control", "max-age=2")]);
+    assert_eq!(Stated::read(&both, Ignored::default()).unwrap().directives.max_age, Some(2));
+}
+
+#[test]
+fn edge_arch_2_2_3_a_plus_adds_a_window_for_stale() {
+    let read = |value: &str| {
+        let ResponseDirectives { max_age, stale_while_revalidate, stale_if_error, .. } =
+            surrogate(value).directives;
+        (max_age, stale_while_revalidate, stale_if_error)
+    };
+    assert_eq!(read("max-age=600+30"), (Some(600), Some(30), Some(30)));
+    assert_eq!(read("max-age=600+30;nilegate"), (Some(600), Some(30), Some(30)));
+    assert_eq!(read("max-age=600+x"), (Some(600), Some(0), Some(0)));
+    assert_eq!(read("max-age=600+1+2"), (Some(600), Some(0), Some(0)));
+    assert_eq!(read("max-age=+30"), (Some(0), Some(30), Some(30)));
+    assert_eq!(read("max-age=600"), (Some(600), None, None));
+}
+
+#[test]
+fn edge_arch_2_3_directives_for_others_are_passed_over() {
+    for other in ["max-age=60;fastly", "no-cache;fastly, max-age=60 ; not-nilegate", "max-age=60;\t"] {
+        assert!(!surrogate(other).is_targeted(), "{other}");
+    }
+    for ours in ["max-age=60;nilegate", "max-age=60 ; Nilegate", "max-age=5, max-age=60;nilegate"] {
+        assert_eq!(surrogate(ours).directives.max_age, Some(60), "{ours}");
+    }
+    assert_eq!(surrogate("max-age=60, content=\"a;b\";nilegate").directives.max_age, Some(60));
+    assert!(surrogate("max-age=60, no-store;nilegate").directives.no_store);
+}
+
+#[test]
+fn edge_arch_2_2_what_does_not_decide_leaves_it_to_cache_control() {
+    for field in ["", "foo", "content=\"ESI/1.0\"", "no-store-remote", "public", "stale-if-error=9"] {
+        let stated = surrogate(field);
+        assert!(!stated.is_targeted() && stated.directives.no_store, "{field}");
+    }
+}
+
+#[test]
+fn what_could_hide_a_directive_for_surrogates_is_malformed() {
+    for bad in ["max-age=9, a=\"b, no-store", "max-age=9;x\", no-store", "content=\"a\"b, no-store"] {
+        let headers = headers(&[("surrogate-control", bad)]);
+        assert_eq!(Stated::read(&headers, Ignored::default()), Err(Malformed), "{bad}");
+    }
+    let many = "a,".repeat(MAX_DIRECTIVES + 1);
+    assert_eq!(Stated::read(&headers(&[("surrogate-control", &many)]), Ignored::default()), Err(Malformed));
 }
 
 #[test]
@@ -123,6 +193,8 @@ fn ignored_fields_count_as_absent() {
     assert_eq!(read(true, true), None);
     let open = headers(&[("cache-control", "a=\"")]);
     assert!(Stated::read(&open, Ignored { cache_control: true, ..Default::default() }).is_ok());
+    let open = headers(&[("surrogate-control", "a=\"")]);
+    assert!(Stated::read(&open, Ignored { surrogate_control: true, ..Default::default() }).is_ok());
 }
 
 #[test]
@@ -154,7 +226,8 @@ proptest! {
             }
             if let Ok(value) = http::HeaderValue::from_bytes(line) {
                 headers.append("cache-control", value.clone());
-                headers.append("cdn-cache-control", value);
+                headers.append("cdn-cache-control", value.clone());
+                headers.append("surrogate-control", value);
             }
         }
         let _ = Stated::read(&headers, Ignored::default());
@@ -167,5 +240,8 @@ proptest! {
         // Whatever follows, what was said cannot be unsaid.
         prop_assert!(read.is_err() || before.is_empty() || read.unwrap().no_store);
         cdn(&line);
+        let surrogate = headers(&[("surrogate-control", &format!("{before}, {line}"))]);
+        let read = Stated::read(&surrogate, Ignored::default());
+        prop_assert!(read.is_err() || before.is_empty() || read.unwrap().directives.no_store);
     }
 }

@@ -71,10 +71,12 @@ fn rfc9111_4_2_1_the_order_of_lifetimes() {
         ("expires", soon.as_str()),
         ("cache-control", "max-age=40"),
         ("cache-control", "s-maxage=30"),
+        ("surrogate-control", "max-age=25"),
         ("cdn-cache-control", "max-age=20"),
     ];
     let of = |count: usize| case(&fields[..count]).lifetime();
-    assert_eq!(of(6), Some((20, CdnCacheControl)));
+    assert_eq!(of(7), Some((20, CdnCacheControl)));
+    assert_eq!(of(6), Some((25, SurrogateControl)));
     assert_eq!(of(5), Some((30, SMaxAge)));
     assert_eq!(of(4), Some((40, MaxAge)));
     assert_eq!(of(3), Some((50, Expires)));
@@ -90,6 +92,15 @@ fn rfc9111_4_2_1_the_order_of_lifetimes() {
 fn rfc9213_2_2_a_targeted_field_hides_expires_even_without_a_lifetime() {
     let soon = at(50);
     assert_eq!(case(&[("cdn-cache-control", "foo"), ("expires", &soon)]).lifetime(), None);
+}
+
+#[test]
+fn edge_arch_2_2_3_age_and_expires_beside_surrogate_control() {
+    let (soon, now) = (at(50), at(0));
+    let none = case(&[("surrogate-control", "max-age=0"), ("expires", &soon), ("date", &now)]);
+    assert_eq!(none.lifetime().unwrap().0, 0);
+    let long = case(&[("surrogate-control", "max-age=3600"), ("expires", "0")]);
+    assert_eq!(long.lifetime(), Some((3600, LifetimeSource::SurrogateControl)));
 }
 
 #[test]

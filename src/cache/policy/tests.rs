@@ -109,6 +109,19 @@ fn rfc9213_2_2_the_targeted_field_overrides_no_store() {
 }
 
 #[test]
+fn edge_arch_2_2_surrogate_control_overrides_no_store_and_max_age() {
+    let no_store = ("cache-control", "no-store");
+    let judged = judge(&plain(), 200, &[], &[no_store, ("surrogate-control", "max-age=5+3")]).unwrap();
+    assert_eq!(judged.lifetime.source, LifetimeSource::SurrogateControl);
+    assert_eq!((judged.times.stale_while_revalidate, judged.times.stale_if_error), (3, 3));
+    assert_eq!(stored(200, &[FRESH, ("surrogate-control", "no-store")]), Err(NotStored::NoStore));
+    for silent in ["public", "max-age=5;elsewhere", "content=\"ESI/1.0\""] {
+        assert_eq!(stored(200, &[no_store, ("surrogate-control", silent)]), Err(NotStored::NoStore));
+    }
+    assert_eq!(stored(200, &[FRESH, ("surrogate-control", "a=\"")]), Err(NotStored::CacheControl));
+}
+
+#[test]
 fn rfc9111_5_2_2_3_must_understand_overrides_no_store_for_known_statuses() {
     let understand = ("cache-control", "max-age=9, must-understand, no-store");
     assert_eq!(stored(200, &[understand]), Ok(()));
@@ -206,12 +219,18 @@ fn what_is_stale_already_is_stored_only_to_be_revalidated_or_by_its_own_word() {
 
 #[test]
 fn the_route_overrides_what_it_ignores() {
+    use IgnoredField::{CacheControl, CdnCacheControl, Expires, SurrogateControl};
     let forced = policy(|config| {
-        config.ignore =
-            vec![IgnoredField::CacheControl, IgnoredField::CdnCacheControl, IgnoredField::Expires];
+        config.ignore = vec![CacheControl, CdnCacheControl, SurrogateControl, Expires];
         config.ttl = [(TtlKey::Status(200), Period::secs(5)), (TtlKey::Class(5), Period::secs(0))].into();
     });
-    let private = [("cache-control", "private"), ("cdn-cache-control", "no-store"), ("expires", "0")];
+    let private = [
+        ("cache-control", "private"),
+        ("cdn-cache-control", "no-store"),
+        ("surrogate-control", "no-store"),
+        ("expires", "0"),
+    ];
+    assert!(!forced.heeds_surrogate_control() && plain().heeds_surrogate_control());
     let judged = judge(&forced, 200, &[], &private).unwrap();
     assert_eq!((judged.lifetime.duration.as_secs(), judged.lifetime.source), (5, LifetimeSource::Route));
     assert_eq!(judge(&forced, 500, &[], &[]).map(drop), Err(NotStored::NoLifetime));

@@ -2,6 +2,7 @@
 
 use http::Uri;
 use serde::Serialize;
+use url::Url;
 
 use crate::cache::key::{KeyMaker, Tag};
 
@@ -67,6 +68,16 @@ impl UrlName {
             return Err("has no host");
         }
         Ok(Self::of_request(authority, secure, uri.path_and_query().map_or("/", |target| target.as_str())))
+    }
+
+    /// The name of what `reference` leads to from here, whether relative or not; `None` if it
+    /// leads to another host or port, or nowhere. `secure` is that of this URL's request.
+    pub fn join(&self, reference: &str, secure: bool) -> Option<Self> {
+        let scheme = if secure { "https" } else { "http" };
+        let base = Url::parse(&format!("{scheme}://{}", self.0)).ok()?;
+        let mut target = base.join(reference).ok()?;
+        target.set_fragment(None);
+        Self::parse(target.as_str()).ok().filter(|other| other.host() == self.host())
     }
 
     /// The tag that every variant stored for this URL bears.
@@ -136,6 +147,33 @@ mod tests {
     }
 
     #[test]
+    fn rfc3986_5_references_lead_on_from_where_they_are() {
+        let base = UrlName::of_request("A.org:8080", false, "/p/q?x=1");
+        let check = |reference: &str, name: &str| {
+            assert_eq!(base.join(reference, false).unwrap().as_str(), name, "{reference}");
+        };
+        check("r", "a.org:8080/p/r");
+        check("../r?y#top", "a.org:8080/r?y");
+        check("/r", "a.org:8080/r");
+        check("?y", "a.org:8080/p/q?y");
+        check("", "a.org:8080/p/q?x=1");
+        check("//a.org:8080/r", "a.org:8080/r");
+        check("http://A.org:8080/r/../s", "a.org:8080/s");
+    }
+
+    #[test]
+    fn rfc9111_4_4_only_the_same_host_and_port_count() {
+        let base = UrlName::of_request("a.org", true, "/p");
+        for same in ["https://a.org/r", "https://a.org:443/r", "//a.org/r"] {
+            assert_eq!(base.join(same, true).unwrap().as_str(), "a.org/r", "{same}");
+        }
+        let others = ["https://b.org/r", "https://a.org:8443/r", "//www.a.org/r", "http://a.org:443/r"];
+        for other in others.into_iter().chain(["https://u@a.org/r", "mailto:a@a.org", "https://", "//"]) {
+            assert_eq!(base.join(other, true), None, "{other}");
+        }
+    }
+
+    #[test]
     fn the_parts_of_a_name() {
         let name = UrlName::of_request("A.org:8080", true, "/p/q?x=/y?z");
         assert_eq!((name.host(), name.path_and_query()), ("a.org:8080", "/p/q?x=/y?z"));
@@ -157,6 +195,10 @@ mod tests {
         fn any_text_has_an_outcome(text in ".{0,60}") {
             if let Ok(name) = UrlName::parse(&text) {
                 prop_assert!(name.path_and_query().starts_with('/'));
+            }
+            let base = UrlName::of_request("a.org", true, "/p");
+            if let Some(name) = base.join(&text, true) {
+                prop_assert_eq!(name.host(), "a.org");
             }
         }
     }

@@ -147,6 +147,8 @@ pub enum IgnoredField {
     CacheControl,
     /// `CDN-Cache-Control` (RFC 9213).
     CdnCacheControl,
+    /// `Surrogate-Control` (W3C Edge Architecture); then clients get it.
+    SurrogateControl,
     /// `Expires`.
     Expires,
     /// `Vary`: the first client's choice is everybody's.

@@ -10,7 +10,7 @@ use pingora_proxy::Session;
 use super::CacheUse;
 use crate::{
     cache::{
-        fields,
+        fields::{self, Omitted},
         fill::Admission,
         freshness::Answer,
         policy::{NotStored, Storable},
@@ -126,7 +126,11 @@ fn admission(
         }
     };
     let block = fields::write(answer.headers, &storable.omitted, answer.received)?;
-    let head = fields::to_headers(&block);
+    // What is left out is kept from those who come later, not from the one who asked.
+    let head = match storable.omitted.is_in(answer.headers) {
+        false => fields::to_headers(&block),
+        true => fields::to_headers(&fields::write(answer.headers, &Omitted::default(), answer.received)?),
+    };
     let admission = Admission {
         status: answer.status,
         fields: Bytes::from(block),

@@ -9,6 +9,7 @@ use pingora_proxy::Session;
 use super::CacheUse;
 use crate::{
     cache::{
+        directives::SURROGATE_CONTROL,
         entry::Stamp,
         status::{CacheStatus, Forward},
         storage::Hit,
@@ -75,7 +76,7 @@ pub fn to_downstream(session: &Session, response: &mut ResponseHeader, ctx: &Req
     describe(result, tier(session), response, ctx)
 }
 
-/// Adds `Cache-Status` and `X-Cache`, as the route wants.
+/// Adds `Cache-Status` and `X-Cache`, as the route wants, and drops what was said to us alone.
 ///
 /// # Errors
 /// If a field cannot be set.
@@ -87,6 +88,9 @@ pub fn describe(
 ) -> Result<()> {
     let route = ctx.plan.as_ref().and_then(|plan| plan.route.cache.as_ref());
     let (Some(route), Some(cache)) = (route, ctx.cache.as_deref()) else { return Ok(()) };
+    if route.policy.heeds_surrogate_control() {
+        response.remove_header(SURROGATE_CONTROL);
+    }
     if route.policy.cache_status() {
         let mut text = Vec::with_capacity(64);
         status(result, tier, response, cache).render(NAME, &mut text);

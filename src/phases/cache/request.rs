@@ -189,7 +189,7 @@ pub fn judge_hit(meta: &CacheMeta, ctx: &mut RequestContext) -> Option<ForcedFre
 }
 
 /// Whether a stale response is served: while it is refreshed (`None`), or instead of an error.
-pub fn may_serve_stale(session: &Session, ctx: &mut RequestContext, error: Option<&Error>) -> bool {
+pub fn may_serve_stale(session: &mut Session, ctx: &mut RequestContext, error: Option<&Error>) -> bool {
     let Some(cache) = ctx.cache.as_deref() else { return false };
     if cache.wishes.no_cache || cache.wishes.max_age == Some(0) {
         return false;
@@ -198,13 +198,17 @@ pub fn may_serve_stale(session: &Session, ctx: &mut RequestContext, error: Optio
         note(ctx, StaleReason::WhileRevalidate, None);
         return true;
     };
+    // What the upstream said, as far as it says that it cannot serve (RFC 5861 section 4).
+    let answered = matches!(error.etype(), ErrorType::HTTPStatus(500 | 502 | 503 | 504));
     let failed = match error.etype() {
-        // What the upstream said, as far as it says that it cannot serve (RFC 5861 section 4).
-        ErrorType::HTTPStatus(500 | 502 | 503 | 504) => true,
-        ErrorType::HTTPStatus(_) => false,
+        ErrorType::HTTPStatus(_) => answered,
         _ => failure::refusal_of(ctx, error).is_upstreams(),
     };
     if failed && session.response_written().is_none() {
+        if !answered {
+            // As after a refusal: Pingora closes the connection.
+            session.set_keepalive(None);
+        }
         note(ctx, StaleReason::IfError, Some(RevalidationResult::Failed));
         return true;
     }

@@ -6,13 +6,14 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-use super::{json_response, not_allowed, problem};
+use super::{json_response, not_allowed, problem, refresh};
 use crate::{
     cache::{
         entry::{Stamp, StoredEntry},
         fields::{self, Omitted},
         fill::Admission,
         freshness::Answer,
+        invalidation::Mode,
         key::EntryKey,
         policy::Target,
         purge::{PurgeRequest, UrlName},
@@ -63,7 +64,12 @@ async fn purge(body: &[u8], resources: &Resources) -> Response<Vec<u8>> {
         Ok(request) => request,
         Err(error) => return problem(StatusCode::BAD_REQUEST, "bad_purge", &error.to_string()),
     };
-    let answer = resources.cache.purge(request).await;
+    let refreshes = request.mode == Mode::Refresh;
+    let subject = request.subject.clone();
+    let mut answer = resources.cache.purge(request).await;
+    if refreshes {
+        answer.refreshed = refresh::fetch(refresh::urls(&subject, resources), resources).await;
+    }
     json_response(StatusCode::OK, &json!(answer))
 }
 

@@ -7,14 +7,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use pingora_core::protocols::{GetSocketDigest, Ssl};
 use pingora_http::{RequestHeader, ResponseHeader};
-use tokio::{
-    io::AsyncWriteExt,
-    time::{error::Elapsed, timeout},
-};
+use tokio::{io::AsyncWriteExt, time::timeout};
 
 use crate::{
     downstream::GatedStream,
@@ -128,19 +125,14 @@ async fn send(stream: &mut GatedStream, response: &ResponseHeader, body: &Bytes,
         out.extend_from_slice(body);
     }
     let rest = if joined { Bytes::new() } else { body.clone() };
-    let mut rest = bytes::Buf::chain(out.freeze(), rest);
-    while bytes::Buf::has_remaining(&rest) {
-        match timeout(limit, stream.write_buf(&mut rest)).await {
+    let mut pieces = out.freeze().chain(rest);
+    while pieces.has_remaining() {
+        match timeout(limit, stream.write_buf(&mut pieces)).await {
             Ok(Ok(1..)) => {}
             _ => return false,
         }
     }
-    // Pingora's streams keep the end of what is written to themselves.
-    is_taken(timeout(limit, stream.flush()).await)
-}
-
-fn is_taken(result: Result<std::io::Result<()>, Elapsed>) -> bool {
-    matches!(result, Ok(Ok(())))
+    matches!(timeout(limit, stream.flush()).await, Ok(Ok(())))
 }
 
 fn write_head(out: &mut BytesMut, response: &ResponseHeader) {

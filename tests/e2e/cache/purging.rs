@@ -75,6 +75,17 @@ async fn a_soft_purge_serves_the_old_copy_once_more_while_it_refreshes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_fetches_anew_what_it_can_name() {
+    let origin = counting().await;
+    let gateway = Gateway::new().set("origin", &origin).traffic(CACHED).start().await;
+    assert_eq!(gateway.get("/a").await.text(), "1");
+    let said = purge(&gateway, json!({ "tag": "ward-7", "mode": "refresh" })).await;
+    assert_eq!(said["refreshed"], 1, "{said}");
+    assert_eq!(origin.requests().len(), 2, "without a client asking");
+    assert_eq!(gateway.get("/a").await.text(), "2");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_unsafe_request_drops_every_variant_of_its_url() {
     let origin = Origin::start(|request| {
         let language = request.header("accept-language").unwrap_or("none").to_owned();
