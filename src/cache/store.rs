@@ -31,7 +31,8 @@ pub struct CacheStore {
     memory: MemoryTier,
     redis: Option<RedisTier>,
     invalidations: InvalidationLog,
-    fills: Mutex<HashMap<EntryKey, Arc<Fill>>>,
+    /// The newest last. There may be several: not every request waits for another's fetch.
+    fills: Mutex<HashMap<EntryKey, Vec<Arc<Fill>>>>,
     /// Spares the lock while nothing is being filled.
     filling: AtomicUsize,
     next_fill: AtomicU64,
@@ -136,7 +137,7 @@ impl CacheStore {
             return in_memory;
         }
         self.memory_metrics.miss();
-        if let Some(fill) = self.filling(slot) {
+        if let Some(fill) = self.filling(slot).filter(|fill| self.is_valid(fill)) {
             return Some(Found::Filling(fill));
         }
         let shared = self.find_shared(slot).await;
@@ -179,9 +180,21 @@ impl CacheStore {
         Some(Found::Stored { entry, tier, stale_since })
     }
 
-    /// Keeps a response in both tiers, as far as each takes it.
+    /// Whether nothing was declared void that this fill is of.
+    fn is_valid(&self, fill: &Fill) -> bool {
+        let Admission { times, tags, target, .. } = &fill.admission;
+        let judged = self.invalidations.judge_parts(times.requested, tags.iter().copied(), target);
+        judged == Judgement::Valid
+    }
+
+    /// Keeps a response in both tiers, as far as each takes it. Nothing is kept of what was
+    /// declared void on its way.
     pub fn keep(&self, slot: EntryKey, entry: Arc<StoredEntry>) {
         let lease = self.leases.lock().remove(&slot);
+        if self.invalidations.judge(&entry) == Judgement::Void {
+            // Its place may be taken by one that was fetched later.
+            return;
+        }
         if let Some(redis) = &self.redis {
             redis.put(slot, Arc::clone(&entry), lease);
         }
@@ -234,25 +247,32 @@ impl CacheStore {
         if self.filling.load(Ordering::Acquire) == 0 {
             return None;
         }
-        self.fills.lock().get(&slot).cloned()
+        self.fills.lock().get(&slot)?.last().cloned()
+    }
+
+    /// One of the fills of a slot.
+    pub fn fill_of(&self, slot: EntryKey, id: &[u8]) -> Option<Arc<Fill>> {
+        self.fills.lock().get(&slot)?.iter().find(|fill| fill.id() == id).cloned()
     }
 
     /// Begins a fill. Later lookups of the slot follow it.
     pub fn begin_fill(&self, slot: EntryKey, admission: Admission) -> Arc<Fill> {
         let fill = Fill::new(admission, self.next_fill.fetch_add(1, Ordering::Relaxed));
-        if self.fills.lock().insert(slot, Arc::clone(&fill)).is_none() {
-            self.filling.fetch_add(1, Ordering::Release);
-        }
+        self.fills.lock().entry(slot).or_default().push(Arc::clone(&fill));
+        self.filling.fetch_add(1, Ordering::Release);
         fill
     }
 
     /// Ends a fill for later lookups; those that follow it already go on.
     pub fn end_fill(&self, slot: EntryKey, fill: &Fill) {
         let mut fills = self.fills.lock();
-        if fills.get(&slot).is_some_and(|current| current.id() == fill.id()) {
+        let Some(of_slot) = fills.get_mut(&slot) else { return };
+        let Some(at) = of_slot.iter().position(|other| other.id() == fill.id()) else { return };
+        of_slot.remove(at);
+        if of_slot.is_empty() {
             fills.remove(&slot);
-            self.filling.fetch_sub(1, Ordering::Release);
         }
+        self.filling.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -310,3 +330,6 @@ impl Found {
         self.times().requested > other.times().requested
     }
 }
+
+#[cfg(test)]
+mod tests;

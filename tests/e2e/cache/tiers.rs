@@ -70,11 +70,21 @@ fn tier(answer: &Response) -> Option<&str> {
     status.contains(";hit").then(|| status.rsplit_once("detail=").map_or("", |(_, detail)| detail))
 }
 
-/// Waits until this node can ask Redis and hears of what is void.
-async fn wait_linked(gateway: &Gateway) {
+/// Waits until this node can ask Redis, hears of what is void, and keeps what it fetches.
+async fn wait_linked(gateway: &Gateway, redis: &RedisServer) {
     wait_until("the node to be among those of Redis", async || {
         let stats = gateway.admin("/cache/stats").await.json();
         stats["data"]["tiers"]["redis"]["current"] == true
+    })
+    .await;
+    // What was requested as shortly after the beginning of the stream as clocks may differ
+    // counts as requested before.
+    let record: Vec<(String, redis::Value)> =
+        redis.run(&["XREVRANGE", "nilegate:inv", "+", "-", "COUNT", "1"]).await;
+    let begun: u64 = record[0].0.split_once('-').unwrap().0.parse().unwrap();
+    wait_until("the margin of the clocks to pass", async || {
+        let (seconds, micros): (u64, u64) = redis.run(&["TIME"]).await;
+        seconds * 1_000 + micros / 1_000 > begun + 20
     })
     .await;
 }

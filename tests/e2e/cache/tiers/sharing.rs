@@ -10,8 +10,8 @@ async fn what_one_node_fetched_the_other_serves() {
     let (origin, redis) = (counting().await, RedisServer::start().await);
     let one = node_of(&origin, &redis, "").start().await;
     let other = node_of(&origin, &redis, "").start().await;
-    wait_linked(&one).await;
-    wait_linked(&other).await;
+    wait_linked(&one, &redis).await;
+    wait_linked(&other, &redis).await;
     let fetched = get(&one, "/report").await;
     assert_eq!(tier(&fetched), None);
     only_entry(&redis).await;
@@ -29,8 +29,8 @@ async fn nodes_without_memory_share_all_the_same() {
     let (origin, redis) = (counting().await, RedisServer::start().await);
     let one = node_of(&origin, &redis, NO_MEMORY).start().await;
     let other = node_of(&origin, &redis, NO_MEMORY).start().await;
-    wait_linked(&one).await;
-    wait_linked(&other).await;
+    wait_linked(&one, &redis).await;
+    wait_linked(&other, &redis).await;
     let fetched = get(&one, "/report").await;
     only_entry(&redis).await;
     for gateway in [&other, &one, &other] {
@@ -50,8 +50,8 @@ async fn bodies_of_all_sizes_come_whole_from_either_tier() {
     let redis = RedisServer::start().await;
     let one = node_of(&origin, &redis, "").start().await;
     let other = node_of(&origin, &redis, "").start().await;
-    wait_linked(&one).await;
-    wait_linked(&other).await;
+    wait_linked(&one, &redis).await;
+    wait_linked(&other, &redis).await;
     let lengths = [0, 1, 2_340, 2_341, 50_000];
     for (count, length) in lengths.into_iter().enumerate() {
         let (path, body) = (format!("/{length}"), "abcdefg".repeat(length));
@@ -84,8 +84,8 @@ async fn five_hundred_requests_at_two_nodes_are_one_fetch() {
     let redis = RedisServer::start().await;
     let keys = format!("url: '{}', {PATIENT}, lease: {{ wait: 10s, hold: 20s }}", redis.url());
     let (one, other) = (node(&origin, &keys, "").start().await, node(&origin, &keys, "").start().await);
-    wait_linked(&one).await;
-    wait_linked(&other).await;
+    wait_linked(&one, &redis).await;
+    wait_linked(&other, &redis).await;
     let open = async {
         in_time("the fetch", origin.wait_begun(1)).await;
         gate.open();
@@ -107,8 +107,8 @@ async fn a_fetch_that_leads_to_nothing_holds_no_node_up() {
     let obeying = TRAFFIC.replace("cache: {}", "cache: { request_directives: obey }");
     let one = node(&origin, &keys, "").traffic(&obeying).start().await;
     let other = node(&origin, &keys, "").traffic(&obeying).start().await;
-    wait_linked(&one).await;
-    wait_linked(&other).await;
+    wait_linked(&one, &redis).await;
+    wait_linked(&other, &redis).await;
     for gateway in [&one, &other, &one] {
         assert_eq!(get(gateway, "/private").await.text(), "mine");
     }
