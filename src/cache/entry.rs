@@ -8,7 +8,10 @@ use std::{
 use bytes::Bytes;
 use http::StatusCode;
 
+use self::layout::HEAD;
 use super::key::Tag;
+
+mod layout;
 
 /// A moment, in milliseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -106,46 +109,26 @@ pub struct Parts<'a> {
     pub times: Times,
 }
 
-/// One stored response. Fields, body and target share one allocation.
+/// One stored response: a piece of memory in the [form](layout) it has in the shared tier.
 #[derive(Debug)]
 pub struct StoredEntry {
-    status: StatusCode,
+    /// Checked by [`layout::Lengths::of`] when the entry was made.
     blob: Bytes,
+    status: StatusCode,
     fields: u32,
-    body: u32,
-    variance: Option<[u8; 16]>,
-    tags: Box<[Tag]>,
-    times: Times,
 }
 
 impl StoredEntry {
     /// Copies the parts into one allocation. `None` if they pass 4 GiB.
     pub fn new(parts: &Parts<'_>) -> Option<Self> {
-        let len = parts.fields.len() + parts.body.len() + parts.target.len();
-        u32::try_from(len).ok()?;
-        let mut blob = Vec::with_capacity(len);
-        blob.extend_from_slice(parts.fields);
-        blob.extend_from_slice(parts.body);
-        blob.extend_from_slice(parts.target);
-        Self::from_blob(parts, Bytes::from(blob), parts.fields.len(), parts.body.len())
+        Self::from_blob(Bytes::from(layout::write(parts)?))
     }
 
-    /// Takes a blob that holds fields, body and target one after the other; the slices in
-    /// `parts` are not looked at. `None` if the lengths do not fit.
-    pub fn from_blob(parts: &Parts<'_>, blob: Bytes, fields: usize, body: usize) -> Option<Self> {
-        u32::try_from(blob.len()).ok()?;
-        (fields.checked_add(body)? <= blob.len()).then_some(())?;
-        let mut tags = Box::<[Tag]>::from(parts.tags);
-        tags.sort_unstable();
-        Some(Self {
-            status: parts.status,
-            blob,
-            fields: u32::try_from(fields).ok()?,
-            body: u32::try_from(body).ok()?,
-            variance: parts.variance,
-            tags,
-            times: parts.times,
-        })
+    /// Takes what [`Self::blob`] gave, without copying it. `None` if it is anything else.
+    pub fn from_blob(blob: Bytes) -> Option<Self> {
+        let lengths = layout::Lengths::of(&blob)?;
+        let status = layout::status(&blob)?;
+        Some(Self { blob, status, fields: lengths.fields })
     }
 
     /// The status of the response.
@@ -155,7 +138,7 @@ impl StoredEntry {
 
     /// The fields in HTTP/1.1 form, each ended by CRLF.
     pub fn fields(&self) -> &[u8] {
-        &self.blob[..self.fields as usize]
+        &self.blob[HEAD..self.fields_end()]
     }
 
     /// The body, without copying it.
@@ -165,90 +148,56 @@ impl StoredEntry {
 
     /// Bytes of the body.
     pub fn body_len(&self) -> usize {
-        self.body as usize
+        layout::number(&self.blob, layout::BODY) as usize
     }
 
     /// Host and path.
     pub fn target(&self) -> &[u8] {
-        &self.blob[self.body_range().end..]
+        &self.blob[self.body_range().end..self.tags_start()]
     }
 
-    /// Everything in one piece: fields, body, target.
+    /// All of it in one piece.
     pub fn blob(&self) -> &Bytes {
         &self.blob
     }
 
     /// The request fields it depends on, hashed.
     pub fn variance(&self) -> Option<[u8; 16]> {
-        self.variance
+        layout::variance(&self.blob)
     }
 
     /// Its tags, sorted.
-    pub fn tags(&self) -> &[Tag] {
-        &self.tags
+    pub fn tags(&self) -> impl ExactSizeIterator<Item = Tag> + '_ {
+        let (tags, _) = self.blob[self.tags_start()..].as_chunks();
+        tags.iter().map(|bytes| Tag(u64::from_le_bytes(*bytes)))
     }
 
     /// Its moments.
-    pub fn times(&self) -> &Times {
-        &self.times
+    pub fn times(&self) -> Times {
+        layout::times(&self.blob)
     }
 
-    /// Bytes of memory it takes: its data and the upkeep of this type and its allocations.
+    /// Bytes of memory it takes: its data, and what this type and its allocations need.
     pub fn weight(&self) -> usize {
-        // The blob's shared counter and the two of the `Arc` around the entry.
-        const COUNTERS: usize = 48;
-        self.blob.len() + size_of_val(&*self.tags) + size_of::<Self>() + COUNTERS
+        // The two counters of the `Arc` around the entry, and what `Bytes` allocates for
+        // counting when the body is sent first.
+        const COUNTERS: usize = 16 + 24;
+        self.blob.len() + size_of::<Self>() + COUNTERS
+    }
+
+    fn fields_end(&self) -> usize {
+        HEAD + self.fields as usize
     }
 
     fn body_range(&self) -> Range<usize> {
-        let start = self.fields as usize;
-        start..start + self.body as usize
+        let start = self.fields_end();
+        start..start + self.body_len()
+    }
+
+    fn tags_start(&self) -> usize {
+        self.blob.len() - 8 * layout::number(&self.blob, layout::TAGS) as usize
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_parts_come_back_as_they_were() {
-        let parts = Parts {
-            status: StatusCode::OK,
-            fields: b"ETag: \"1\"\r\n",
-            body: b"hello",
-            target: b"h/p",
-            variance: None,
-            tags: &[Tag(2), Tag(1)],
-            times: Times::default(),
-        };
-        let entry = StoredEntry::new(&parts).unwrap();
-        assert_eq!(
-            (entry.fields(), &entry.body()[..], entry.target()),
-            (parts.fields, parts.body, parts.target)
-        );
-        assert_eq!(entry.tags(), [Tag(1), Tag(2)]);
-        assert!(entry.weight() > 19);
-    }
-
-    #[test]
-    fn lengths_that_do_not_fit_are_refused() {
-        let parts = Parts {
-            status: StatusCode::OK,
-            fields: b"",
-            body: b"",
-            target: b"",
-            variance: None,
-            tags: &[],
-            times: Times::default(),
-        };
-        assert!(StoredEntry::from_blob(&parts, Bytes::from_static(b"abc"), 2, 2).is_none());
-        assert!(StoredEntry::from_blob(&parts, Bytes::from_static(b"abc"), usize::MAX, 2).is_none());
-    }
-
-    #[test]
-    fn stamps_neither_wrap_nor_go_below_the_epoch() {
-        assert_eq!(Stamp(u64::MAX).plus(Duration::from_secs(1)), Stamp(u64::MAX));
-        assert_eq!(Stamp(5).minus(Duration::from_secs(1)), Stamp(0));
-        assert_eq!(Stamp(5).since(Stamp(9)), Duration::ZERO);
-    }
-}
+mod tests;

@@ -145,7 +145,7 @@ impl InvalidationLog {
 
     /// What the log says about an entry that may not exist yet: its request, its tags, and
     /// its host and path.
-    pub fn judge_parts(&self, requested: Stamp, tags: &[Tag], target: &[u8]) -> Judgement {
+    pub fn judge_parts(&self, requested: Stamp, tags: impl Iterator<Item = Tag>, target: &[u8]) -> Judgement {
         if requested.0 > self.settled.load(Ordering::Acquire) {
             return Judgement::Valid;
         }

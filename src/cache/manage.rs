@@ -102,6 +102,7 @@ impl CacheStore {
             let tier = metrics.tier(Tier::Redis);
             tiers["redis"] = json!({
                 "connected": redis.is_connected(),
+                "current": redis.is_current(),
                 "breaker": redis.breaker().as_str(),
                 "hits": tier.hits(),
                 "misses": tier.misses(),
@@ -122,6 +123,7 @@ impl CacheStore {
         let gone = self.memory().drop_useless(self.now(), budget);
         self.metrics().tier(Tier::Memory).evicted(EvictionReason::Expired, gone as u64);
         self.invalidations().prune(self.now());
+        self.drop_old_leases();
     }
 }
 

@@ -59,9 +59,8 @@ impl Storage for CacheStore {
         tag: Option<&[u8]>,
         _trace: &SpanHandle,
     ) -> Result<Option<(CacheMeta, HitHandler)>> {
-        let Some(fill) = self.filling(self.slot(key)).filter(|fill| tag == Some(&fill.id()[..])) else {
-            return Ok(None);
-        };
+        // Pingora panics if the fill that it began is not found.
+        let Some(fill) = tag.and_then(|id| self.fill_of(self.slot(key), id)) else { return Ok(None) };
         let Some(reader) = fill.reader() else { return Ok(None) };
         Ok(Some((stored_meta(&Found::Filling(fill), key)?, Box::new(FillReader(reader)))))
     }
@@ -281,7 +280,10 @@ impl HandleMiss for Writer {
                 }
                 size
             }
-            None => 0,
+            None => {
+                self.store.end_lease(&self.slot, true);
+                0
+            }
         };
         Ok(MissFinishType::Created(size))
     }
@@ -295,5 +297,7 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.fill.abandon();
         self.store.end_fill(self.slot, &self.fill);
+        // It is still there only if the response broke off: then others may try.
+        self.store.end_lease(&self.slot, false);
     }
 }

@@ -33,7 +33,8 @@ pub struct CacheStore {
     memory: MemoryTier,
     redis: Option<RedisTier>,
     invalidations: InvalidationLog,
-    fills: Mutex<HashMap<EntryKey, Arc<Fill>>>,
+    /// The newest last. There may be several: not every request waits for another's fetch.
+    fills: Mutex<HashMap<EntryKey, Vec<Arc<Fill>>>>,
     /// Spares the lock while nothing is being filled.
     filling: AtomicUsize,
     next_fill: AtomicU64,
@@ -115,7 +116,7 @@ impl CacheStore {
 
     /// Most bytes of a body that any tier keeps.
     pub fn max_object(&self) -> usize {
-        self.memory.max_object()
+        self.memory.max_object().max(self.redis.as_ref().map_or(0, RedisTier::max_object))
     }
 
     /// The entry of a slot, if memory has a fresh one. Waits for nothing.
@@ -138,7 +139,7 @@ impl CacheStore {
             return in_memory;
         }
         self.memory_metrics.miss();
-        if let Some(fill) = self.filling(slot) {
+        if let Some(fill) = self.filling(slot).filter(|fill| self.is_valid(fill)) {
             return Some(Found::Filling(fill));
         }
         let shared = self.find_shared(slot).await;
@@ -151,9 +152,10 @@ impl CacheStore {
 
     /// What Redis has; a response that is found there moves into memory.
     async fn find_shared(&self, slot: EntryKey) -> Option<Found> {
-        let redis = self.redis.as_ref()?;
+        // What was declared void while nobody here could hear it must not come back.
+        let redis = self.redis.as_ref().filter(|redis| redis.is_current())?;
         // Whoever holds the leave to fetch need not wait for itself.
-        if self.leases.lock().contains_key(&slot) {
+        if self.leases.lock().get(&slot).is_some_and(|lease| !lease.has_run_out()) {
             return None;
         }
         let entry = match redis.get_or_lease(slot).await {
@@ -180,18 +182,32 @@ impl CacheStore {
         Some(Found::Stored { entry, tier, stale_since })
     }
 
-    /// Keeps a response in both tiers, as far as each takes it.
+    /// Whether nothing was declared void that this fill is of.
+    fn is_valid(&self, fill: &Fill) -> bool {
+        let Admission { times, tags, target, .. } = &fill.admission;
+        let judged = self.invalidations.judge_parts(times.requested, tags.iter().copied(), target);
+        judged == Judgement::Valid
+    }
+
+    /// Keeps a response in both tiers, as far as each takes it. Nothing is kept of what was
+    /// declared void on its way.
     pub fn keep(&self, slot: EntryKey, entry: Arc<StoredEntry>) {
         let lease = self.leases.lock().remove(&slot);
+        if self.invalidations.judge(&entry) == Judgement::Void {
+            // Its place may be taken by one that was fetched later.
+            return;
+        }
         if let Some(redis) = &self.redis {
             redis.put(slot, Arc::clone(&entry), lease);
         }
         let inserted = self.memory.insert(slot, entry);
-        self.memory_metrics.written(if inserted.stored {
-            WriteResult::Stored
-        } else {
-            WriteResult::TooLarge
-        });
+        if self.memory.max_object() > 0 {
+            self.memory_metrics.written(if inserted.stored {
+                WriteResult::Stored
+            } else {
+                WriteResult::TooLarge
+            });
+        }
     }
 
     /// Drops the entry of one slot from both tiers. `false`: memory had none.
@@ -215,6 +231,11 @@ impl CacheStore {
         }
     }
 
+    /// Forgets leaves to fetch that have run out: what they were for was given up without a word.
+    pub fn drop_old_leases(&self) {
+        self.leases.lock().retain(|_, lease| !lease.has_run_out());
+    }
+
     /// Makes records count: on this node before it returns, on the others as soon as they
     /// hear of it. Gives the place of the record among those of all nodes, if Redis took it
     /// within `wait`; if not, it is told later.
@@ -232,25 +253,32 @@ impl CacheStore {
         if self.filling.load(Ordering::Acquire) == 0 {
             return None;
         }
-        self.fills.lock().get(&slot).cloned()
+        self.fills.lock().get(&slot)?.last().cloned()
+    }
+
+    /// One of the fills of a slot.
+    pub fn fill_of(&self, slot: EntryKey, id: &[u8]) -> Option<Arc<Fill>> {
+        self.fills.lock().get(&slot)?.iter().find(|fill| fill.id() == id).cloned()
     }
 
     /// Begins a fill. Later lookups of the slot follow it.
     pub fn begin_fill(&self, slot: EntryKey, admission: Admission) -> Arc<Fill> {
         let fill = Fill::new(admission, self.next_fill.fetch_add(1, Ordering::Relaxed));
-        if self.fills.lock().insert(slot, Arc::clone(&fill)).is_none() {
-            self.filling.fetch_add(1, Ordering::Release);
-        }
+        self.fills.lock().entry(slot).or_default().push(Arc::clone(&fill));
+        self.filling.fetch_add(1, Ordering::Release);
         fill
     }
 
     /// Ends a fill for later lookups; those that follow it already go on.
     pub fn end_fill(&self, slot: EntryKey, fill: &Fill) {
         let mut fills = self.fills.lock();
-        if fills.get(&slot).is_some_and(|current| current.id() == fill.id()) {
+        let Some(of_slot) = fills.get_mut(&slot) else { return };
+        let Some(at) = of_slot.iter().position(|other| other.id() == fill.id()) else { return };
+        of_slot.remove(at);
+        if of_slot.is_empty() {
             fills.remove(&slot);
-            self.filling.fetch_sub(1, Ordering::Release);
         }
+        self.filling.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -281,18 +309,18 @@ impl Found {
     }
 
     /// Its moments.
-    pub fn times(&self) -> &Times {
+    pub fn times(&self) -> Times {
         match self {
             Self::Stored { entry, .. } => entry.times(),
-            Self::Filling(fill) => &fill.admission.times,
+            Self::Filling(fill) => fill.admission.times,
         }
     }
 
     /// Its tags.
-    pub fn tags(&self) -> &[Tag] {
+    pub fn tags(&self) -> Vec<Tag> {
         match self {
-            Self::Stored { entry, .. } => entry.tags(),
-            Self::Filling(fill) => &fill.admission.tags,
+            Self::Stored { entry, .. } => entry.tags().collect(),
+            Self::Filling(fill) => fill.admission.tags.to_vec(),
         }
     }
 
@@ -308,3 +336,6 @@ impl Found {
         self.times().requested > other.times().requested
     }
 }
+
+#[cfg(test)]
+mod tests;

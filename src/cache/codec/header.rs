@@ -6,7 +6,7 @@ use super::{super::key::EntryKey, Corruption};
 pub const HEADER: usize = 36;
 
 const MAGIC: &[u8; 4] = b"NLGC";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const COMPRESSED: u8 = 1;
 const ENCRYPTED: u8 = 2;
 /// Where the checksum stands.

@@ -8,7 +8,7 @@
 //! ```text
 //! 0   magic "NLGC"          32  checksum (CRC-32) of all bytes but these four
 //! 4   version               36  nonce (24 bytes)            if encrypted
-//! 5   flags                 ..  payload: meta, then blob    compressed, then encrypted
+//! 5   flags                 ..  payload: the entry's blob   compressed, then encrypted
 //! 6   zero (2 bytes)        ..  tag of the cipher (16)      if encrypted
 //! 8   id of the cipher's key, or zero
 //! 12  length of the payload, neither compressed nor encrypted
@@ -18,7 +18,6 @@
 //! copied when it is decoded: the entry's blob is a slice of what came from Redis.
 
 mod header;
-mod meta;
 mod seal;
 
 use std::cell::RefCell;
@@ -82,7 +81,7 @@ impl Codec {
     /// # Errors
     /// [`Corruption::TooLarge`] if they are more than the tier takes.
     pub fn encode(&self, key: EntryKey, entry: &StoredEntry) -> Result<Vec<u8>, Corruption> {
-        let plain = meta::len(entry) + entry.blob().len();
+        let plain = entry.blob().len();
         if plain > self.max_plain() || (self.compress.is_none() && plain > self.max_stored) {
             return Err(Corruption::TooLarge);
         }
@@ -90,7 +89,6 @@ impl Codec {
         let start = HEADER + if self.keys.is_some() { seal::NONCE } else { 0 };
         let mut value = Vec::with_capacity(start + plain + seal::TAG);
         value.resize(start, 0);
-        meta::write(entry, &mut value);
         value.extend_from_slice(entry.blob());
         let mut header = Header { flags: Flags::default(), key_id: [0; 4], plain_len, entry_key: key };
         if let Some(packed) = self.compress.as_ref().and_then(|it| it.pack(&value[start..])) {
@@ -146,7 +144,7 @@ impl Codec {
         if plain.len() != plain_len {
             return Err(Corruption::Truncated);
         }
-        meta::read(plain)
+        StoredEntry::from_blob(plain).ok_or(Corruption::Malformed)
     }
 
     /// Bytes of the largest entry, neither compressed nor encrypted.

@@ -86,10 +86,15 @@ impl State {
     }
 
     /// What the records mean for an entry.
-    pub(super) fn judge(&self, requested: Stamp, tags: &[Tag], target: &[u8]) -> Judgement {
+    pub(super) fn judge(
+        &self,
+        requested: Stamp,
+        tags: impl Iterator<Item = Tag>,
+        target: &[u8],
+    ) -> Judgement {
         let margin = self.limits.margin;
         let mut judgement = self.all.judge(requested, margin);
-        for marks in tags.iter().filter_map(|tag| self.tags.get(tag)) {
+        for marks in tags.filter_map(|tag| self.tags.get(&tag)) {
             judgement = judgement.and(marks.judge(requested, margin));
         }
         let later = |(_, marks): &&(Glob, Marks)| marks.latest().plus(margin) >= requested;

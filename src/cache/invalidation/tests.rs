@@ -25,8 +25,7 @@ fn soft(scope: Scope, at: u64) -> Record {
 }
 
 fn judge(log: &InvalidationLog, requested: u64, tags: &[u64]) -> Judgement {
-    let tags: Vec<_> = tags.iter().copied().map(Tag).collect();
-    log.judge_parts(Stamp(requested), &tags, b"a.org/x/1")
+    log.judge_parts(Stamp(requested), tags.iter().copied().map(Tag), b"a.org/x/1")
 }
 
 #[test]

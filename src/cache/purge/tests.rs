@@ -92,7 +92,7 @@ fn a_purge_concerns_what_it_names_and_nothing_else() {
         let log = InvalidationLog::new(LogLimits::default());
         let request = PurgeRequest::from_json(body.as_bytes()).expect(body);
         log.apply_all(&request.records(&keys, Stamp(10)), Stamp(10));
-        log.judge_parts(Stamp(10), &tags, url.without_query().as_bytes()) == Judgement::Void
+        log.judge_parts(Stamp(10), tags.into_iter(), url.without_query().as_bytes()) == Judgement::Void
     };
     for body in [
         r#"{"url":"https://a.org/x?y"}"#,

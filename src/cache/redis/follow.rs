@@ -101,6 +101,7 @@ impl Tier {
                 break;
             }
         }
+        self.heard.store(generation, Ordering::Release);
         self.beat(place.last.unwrap_or_default()).await
     }
 

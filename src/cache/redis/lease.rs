@@ -22,11 +22,12 @@ use crate::{
 };
 
 /// Takes the lease if nobody has it. In one piece with a look at the entry: who gets the
-/// lease knows that there is none.
+/// lease knows that there is none. `ARGV[3]` is how the tokens of this node begin.
 const TAKE: &str = "
 if redis.call('EXISTS', KEYS[2]) == 1 then return 'stored' end
 local holder = redis.call('GET', KEYS[1])
 if holder == '-' then return 'declined' end
+if holder and string.sub(holder, 1, #ARGV[3]) == ARGV[3] then return 'ours' end
 if holder then return 'held' end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 'taken'";
@@ -60,10 +61,17 @@ pub struct Lease {
 #[must_use = "dropping it lets the next node fetch"]
 pub struct LeaseGuard {
     lease: Option<Lease>,
+    /// When Redis forgets it.
+    until: Instant,
     queue: Arc<Queue>,
 }
 
 impl LeaseGuard {
+    /// Whether another node may have it by now.
+    pub fn has_run_out(&self) -> bool {
+        Instant::now() >= self.until
+    }
+
     /// The response may not be stored: nobody is to wait for it, on any node.
     pub fn decline(mut self) {
         if let Some(lease) = self.lease.take() {
@@ -88,6 +96,8 @@ impl Drop for LeaseGuard {
 enum Answer {
     Taken,
     Held,
+    /// A request of this node has it: whoever comes later waits for that one, not for Redis.
+    Ours,
     Stored,
     Declined,
 }
@@ -108,10 +118,10 @@ impl RedisTier {
         let mut pause = FIRST_PAUSE;
         loop {
             match self.take(key, &token, config.hold.get()).await {
-                Ok(Answer::Taken) => return Leased::Absent(Some(self.guard(key, token))),
+                Ok(Answer::Taken) => return Leased::Absent(Some(self.guard(key, token, config.hold.get()))),
                 // It may be damaged, or gone again: not worth another round.
                 Ok(Answer::Stored) => return self.get(key).await.into(),
-                Ok(Answer::Declined) => return Leased::Absent(None),
+                Ok(Answer::Declined | Answer::Ours) => return Leased::Absent(None),
                 Ok(Answer::Held) => {}
                 Err(reason) => return Leased::Unavailable(reason),
             }
@@ -129,10 +139,12 @@ impl RedisTier {
         let mut command = redis::cmd("EVAL");
         command.arg(TAKE).arg(2).arg(names.lease(key)).arg(names.entry(key));
         command.arg(token).arg(u64::try_from(hold.as_millis()).unwrap_or(u64::MAX).max(1));
+        command.arg(Tokens::prefix(self.0.node.as_str()));
         let operation = BackendOperation::Lease;
         match self.0.ask(operation, &command).await? {
             Value::BulkString(answer) => match answer.as_slice() {
                 b"taken" => Ok(Answer::Taken),
+                b"ours" => Ok(Answer::Ours),
                 b"held" => Ok(Answer::Held),
                 b"stored" => Ok(Answer::Stored),
                 _ => Ok(Answer::Declined),
@@ -141,8 +153,12 @@ impl RedisTier {
         }
     }
 
-    fn guard(&self, key: EntryKey, token: String) -> LeaseGuard {
-        LeaseGuard { lease: Some(Lease { key, token }), queue: Arc::clone(&self.0.queue) }
+    fn guard(&self, key: EntryKey, token: String, hold: Duration) -> LeaseGuard {
+        LeaseGuard {
+            lease: Some(Lease { key, token }),
+            until: Instant::now() + hold,
+            queue: Arc::clone(&self.0.queue),
+        }
     }
 }
 
@@ -153,7 +169,12 @@ pub struct Tokens(AtomicU64);
 impl Tokens {
     /// The next one of this node.
     pub fn next(&self, node: &str) -> String {
-        format!("{node}/{}", self.0.fetch_add(1, Ordering::Relaxed))
+        format!("{}{}", Self::prefix(node), self.0.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// How all tokens of this node begin.
+    fn prefix(node: &str) -> String {
+        format!("{node}/")
     }
 }
 

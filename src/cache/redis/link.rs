@@ -70,6 +70,11 @@ impl Link {
         self.generation.subscribe()
     }
 
+    /// The number of the connection in use, zero while there is none.
+    pub fn number(&self) -> u64 {
+        *self.generation.borrow()
+    }
+
     /// Tells of a failure that may be the connection's.
     pub fn doubt(&self, failure: BackendFailure) {
         match blame(failure) {

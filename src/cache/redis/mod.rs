@@ -26,7 +26,7 @@ mod write;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -97,6 +97,8 @@ struct Tier {
     unpublished: Unpublished,
     /// What the clock of Redis is ahead of ours, in milliseconds.
     clock_offset: AtomicI64,
+    /// The number of the connection by which all invalidations so far were heard of.
+    heard: AtomicU64,
     metrics: Arc<TierMetrics>,
 }
 
@@ -121,6 +123,7 @@ impl RedisTier {
             queue: Arc::new(Queue::new(&config.queue, Arc::clone(&metrics))),
             unpublished: Unpublished::default(),
             clock_offset: AtomicI64::new(0),
+            heard: AtomicU64::new(0),
             metrics,
         })))
     }
@@ -162,6 +165,13 @@ impl RedisTier {
         self.0.link.connection().is_some()
     }
 
+    /// Whether everything was applied that had been invalidated when the connection was made.
+    /// Until then what is found may be void without anybody here knowing.
+    pub fn is_current(&self) -> bool {
+        let number = self.0.link.number();
+        number != 0 && self.0.heard.load(Ordering::Acquire) == number
+    }
+
     /// Where the circuit breaker stands.
     pub fn breaker(&self) -> BreakerState {
         self.0.breaker.state(Instant::now())
@@ -171,6 +181,11 @@ impl RedisTier {
     /// one becomes half open by time alone.
     pub fn show_breaker(&self) {
         self.0.metrics.set_breaker(self.breaker());
+    }
+
+    /// Bytes of the largest entry that is kept, as stored.
+    pub fn max_object(&self) -> usize {
+        self.0.codec.max_stored()
     }
 
     /// Jobs on their way to Redis.

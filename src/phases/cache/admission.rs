@@ -122,7 +122,7 @@ fn admission(
     }
     let tags = match &confirmed {
         // A 304 without tags says nothing about them.
-        Some(found) if !tags::are_stated(answer.headers) => found.tags().into(),
+        Some(found) if !tags::are_stated(answer.headers) => found.tags(),
         _ => {
             tags::of_response(store.keys(), answer.headers, &mut tags)?;
             tags.extend([kept.tag, url.tag(store.keys())]);

@@ -47,14 +47,14 @@ pub fn ready(request: &mut RequestHeader, ctx: &mut RequestContext, resources: &
             }
         }
     }
-    if reuse::reuse(entry.times(), &cache.wishes, now) != Reuse::Fresh {
+    if reuse::reuse(&entry.times(), &cache.wishes, now) != Reuse::Fresh {
         return None;
     }
     let validators = Validators::of_fields(entry.fields());
     let unchanged =
         conditional::is_not_modified(&request.method, &request.headers, entry.status(), &validators, now);
     let mut response = head(&entry, unchanged, now)?;
-    let times = *entry.times();
+    let times = entry.times();
     let cache = ctx.cache.as_deref_mut()?;
     cache.times = Some(times);
     report::describe(CacheResult::Hit, Some(Tier::Memory), &mut response, ctx).ok()?;

@@ -194,7 +194,8 @@ pub fn close(session: &Session, ctx: &RequestContext, resources: &Resources) {
     if let Some(outcome) = cache.revalidation {
         metrics.revalidated(outcome);
     }
-    if ctx.attempts.count > 0 && !cache.stored {
+    let fetched_nothing = ctx.attempts.count > 0 && !cache.stored;
+    if fetched_nothing || cache.wishes.only_if_cached {
         for slot in cache.slot.iter().chain(&cache.variant) {
             resources.cache.end_lease(slot, cache.not_stored.is_some());
         }

@@ -151,7 +151,7 @@ pub fn vary(
 pub fn judge_hit(meta: &CacheMeta, ctx: &mut RequestContext) -> Option<ForcedFreshness> {
     let cache = ctx.cache.as_deref_mut()?;
     let Hit(found) = meta.extensions().get::<Hit>()?;
-    let times = *found.times();
+    let times = found.times();
     cache.times = Some(times);
     if cache.wishes == RequestDirectives::default() {
         return None;

@@ -6,6 +6,7 @@ mod freshness;
 mod invalidation;
 mod privacy;
 mod ranges;
+mod tiers;
 
 /// A route that keeps what the origin allows.
 pub const CACHED: &str = "\

@@ -8,6 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -29,6 +30,8 @@ struct Shared {
     request: Vec<u8>,
     stop: AtomicBool,
     ok: AtomicU64,
+    /// Microseconds.
+    slowest: AtomicU64,
 }
 
 /// What became of the requests.
@@ -38,6 +41,8 @@ pub struct Tally {
     pub ok: u64,
     /// Lost, by reason.
     pub failed: BTreeMap<String, u64>,
+    /// How long the slowest good answer took.
+    pub slowest: Duration,
 }
 
 impl Tally {
@@ -52,7 +57,13 @@ impl Load {
     /// Keeps connections busy with GETs until `stop`.
     pub fn start(to: SocketAddr, path: &str, connections: usize) -> Self {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {to}\r\n\r\n").into_bytes();
-        let shared = Arc::new(Shared { to, request, stop: AtomicBool::new(false), ok: AtomicU64::new(0) });
+        let shared = Arc::new(Shared {
+            to,
+            request,
+            stop: AtomicBool::new(false),
+            ok: AtomicU64::new(0),
+            slowest: AtomicU64::new(0),
+        });
         let mut tasks = JoinSet::new();
         for _ in 0..connections {
             tasks.spawn(keep_asking(Arc::clone(&shared)));
@@ -81,6 +92,7 @@ impl Load {
             }
         }
         tally.ok = self.ok();
+        tally.slowest = Duration::from_micros(self.shared.slowest.load(Ordering::Relaxed));
         tally
     }
 }
@@ -94,6 +106,7 @@ async fn keep_asking(shared: Arc<Shared>) -> BTreeMap<String, u64> {
             Some(open) if !open.is_closed() => Ok(open),
             _ => Connection::open(shared.to).await,
         };
+        let started = Instant::now();
         let answer = match open {
             Ok(mut open) => open.ask(&shared.request).await.map(|keep| keep.then_some(open)),
             Err(error) => Err(format!("connect: {}", error.kind())),
@@ -101,12 +114,13 @@ async fn keep_asking(shared: Arc<Shared>) -> BTreeMap<String, u64> {
         match answer {
             Ok(kept) => {
                 connection = kept;
+                shared.slowest.fetch_max(started.elapsed().as_micros() as u64, Ordering::Relaxed);
                 shared.ok.fetch_add(1, Ordering::Relaxed);
             }
             Err(reason) => {
                 *failed.entry(reason).or_default() += 1;
                 // A server that refuses all must not turn this into a busy loop.
-                tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                tokio::time::sleep(Duration::from_millis(1)).await;
             }
         }
     }
