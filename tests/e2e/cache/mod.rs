@@ -5,6 +5,7 @@ mod directives;
 mod freshness;
 mod invalidation;
 mod privacy;
+mod purging;
 mod ranges;
 mod tiers;
 

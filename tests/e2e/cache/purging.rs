@@ -19,7 +19,8 @@ async fn counting() -> Origin {
 
 async fn purge(gateway: &Gateway, body: serde_json::Value) -> serde_json::Value {
     let client = crate::harness::Client::new(gateway.admin_address());
-    let answer = client.post("/cache/purge", body.to_string()).header("Content-Type", "application/json").send().await;
+    let answer =
+        client.post("/cache/purge", body.to_string()).header("Content-Type", "application/json").send().await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     answer.json()
 }
@@ -112,22 +113,21 @@ async fn an_unsafe_request_drops_every_variant_of_its_url() {
 async fn a_write_drops_the_tags_its_route_names() {
     let origin = Origin::start(|_| Answer::ok("x").header("Cache-Control", "max-age=60")).await;
     let traffic = "\
-traffic:
-  upstreams:
-    origin: { backends: ['${origin}'] }
-  routes:
-    - name: list
-      match: { path: '/patients', method: GET }
-      upstream: origin
-      cache: { tags: ['patient-list'] }
-    - name: one
-      match: { path: '/patients/{id}', method: GET }
-      upstream: origin
-      cache: { tags: ['patient:{id}'] }
-    - name: change
-      match: { path: '/patients/{id}', method: [PUT, DELETE] }
-      upstream: origin
-      on_write: ['patient:{id}', 'patient-list']
+upstreams:
+  origin: { backends: ['@origin@'] }
+routes:
+  - name: list
+    match: { path: '/patients', method: GET }
+    upstream: origin
+    cache: { tags: ['patient-list'] }
+  - name: one
+    match: { path: '/patients/{id}', method: GET }
+    upstream: origin
+    cache: { tags: ['patient:{id}'] }
+  - name: change
+    match: { path: '/patients/{id}', method: [PUT, DELETE] }
+    upstream: origin
+    on_write: ['patient:{id}', 'patient-list']
 ";
     let gateway = Gateway::new().set("origin", &origin).traffic(traffic).start().await;
     for path in ["/patients", "/patients/1", "/patients/2"] {
@@ -171,7 +171,8 @@ async fn a_purge_that_would_take_everything_must_say_so() {
     let origin = counting().await;
     let gateway = Gateway::new().set("origin", &origin).traffic(CACHED).start().await;
     let client = crate::harness::Client::new(gateway.admin_address());
-    for bad in [json!({ "pattern": "/**" }), json!({ "tagg": "x" }), json!({}), json!({ "url": "not a url" })] {
+    for bad in [json!({ "pattern": "/**" }), json!({ "tagg": "x" }), json!({}), json!({ "url": "not a url" })]
+    {
         let answer = client.post("/cache/purge", bad.to_string()).send().await;
         assert_eq!(answer.status, 400, "{bad}: {}", answer.text());
         assert_eq!(answer.header("content-type"), Some("application/problem+json"));
@@ -193,8 +194,16 @@ async fn statistics_are_for_those_with_the_token() {
     let closed = gateway.get("/api/v1/cache/stats").await;
     assert_eq!(closed.status, 401);
     assert!(closed.header("www-authenticate").is_some());
-    let stats = gateway.client().get("/api/v1/cache/stats").header("Authorization", "Bearer open-sesame").send().await;
+    let stats = gateway
+        .client()
+        .get("/api/v1/cache/stats")
+        .header("Authorization", "Bearer open-sesame")
+        .send()
+        .await;
     let stats = stats.json();
-    assert_eq!((&stats["success"], &stats["data"]["hits"], &stats["data"]["misses"]), (&json!(true), &json!(3), &json!(1)));
+    assert_eq!(
+        (&stats["success"], &stats["data"]["hits"], &stats["data"]["misses"]),
+        (&json!(true), &json!(3), &json!(1))
+    );
     assert_eq!(stats["data"]["hitRate"], json!(75.0));
 }
