@@ -1,5 +1,7 @@
 //! What would become of a request, worked out offline by the pure parts of the phases.
 
+mod cache;
+
 use std::fmt;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -56,6 +58,8 @@ pub struct Taken {
     pub host: Option<String>,
     /// The upstreams with their shares.
     pub upstreams: Vec<Share>,
+    /// What the cache does with it, a line for each thing.
+    pub cache: Vec<String>,
     /// Most bytes of a body.
     pub body_limit: u64,
 }
@@ -158,6 +162,7 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result
         }
         _ => None,
     };
+    let config = snapshot.config.routes.iter().find(|config| config.name.as_str() == route.name);
     let taken = Taken {
         name: route.name.clone(),
         pattern: matched.pattern.to_owned(),
@@ -166,6 +171,7 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result
         target,
         host: host.filter(|host| !host.is_empty()).map(str::to_owned),
         upstreams,
+        cache: config.map_or_else(Vec::new, |config| cache::lines(config, route, &parts, &matched.captures)),
         body_limit: route.body_limit,
     };
     Ok(Explanation { request: described, route: Some(taken), refused: None, considered })
@@ -222,6 +228,9 @@ impl fmt::Display for Explanation {
             }
             if let Some(host) = &route.host {
                 writeln!(f, "host       {host}")?;
+            }
+            for (index, line) in route.cache.iter().enumerate() {
+                writeln!(f, "{:<11}{line}", if index == 0 { "cache" } else { "" })?;
             }
             for share in &route.upstreams {
                 writeln!(
