@@ -39,7 +39,7 @@ pub fn urls(subject: &Subject, resources: &Resources) -> Vec<UrlName> {
         let Ok(target) = std::str::from_utf8(entry.target()) else { return };
         let Ok(url) = UrlName::parse(&format!("https://{target}")) else { return };
         let tag = url.tag(store.keys());
-        if entry.tags().iter().any(|own| *own == tag) && !found.contains(&url) {
+        if entry.tags().any(|own| own == tag) && !found.contains(&url) {
             found.push(url);
         }
     });
