@@ -17,6 +17,8 @@ use crate::telemetry::{
     metrics::RouteCacheMetrics,
 };
 
+/// Longest time that a purge waits for Redis to take it.
+const PUBLISHING: Duration = Duration::from_secs(2);
 /// Longest time that a purge waits for the other nodes to confirm it.
 const CONFIRMATION: Duration = Duration::from_millis(500);
 
@@ -27,7 +29,7 @@ impl CacheStore {
         for record in &records {
             self.metrics().purged(kind(&record.scope));
         }
-        let published = self.invalidate(&records).await;
+        let published = self.invalidate(&records, PUBLISHING).await;
         let mut nodes = NodeAnswers::default();
         let redis = match (self.redis(), published) {
             (None, _) => RedisOutcome::Off,

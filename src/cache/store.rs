@@ -7,10 +7,12 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use http::StatusCode;
 use parking_lot::Mutex;
+use tokio::time::timeout;
 
 use super::{
     entry::{Stamp, StoredEntry, Times},
@@ -235,11 +237,15 @@ impl CacheStore {
     }
 
     /// Makes records count: on this node before it returns, on the others as soon as they
-    /// hear of it. Gives the place of the record among those of all nodes, if Redis took it.
-    pub async fn invalidate(&self, records: &[Record]) -> Option<StreamId> {
+    /// hear of it. Gives the place of the record among those of all nodes, if Redis took it
+    /// within `wait`; if not, it is told later.
+    pub async fn invalidate(&self, records: &[Record], wait: Duration) -> Option<StreamId> {
         self.invalidations.apply_all(records, self.now());
-        let redis = self.redis.as_ref()?;
-        redis.publish(invalidation::encode(records)).await.ok()
+        let redis = self.redis.clone()?;
+        let message = invalidation::encode(records);
+        // A task of its own: giving up waiting must not give up telling.
+        let publishing = tokio::spawn(async move { redis.publish(message).await });
+        timeout(wait, publishing).await.ok()?.ok()?.ok()
     }
 
     /// The fill of a slot that is under way.

@@ -3,12 +3,14 @@
 mod admission;
 pub mod coding;
 pub mod manage;
+mod names;
 mod ready;
 mod report;
 mod request;
 
 pub use self::{
     admission::{admit, confirm},
+    names::names,
     ready::{Ready, ready, served},
     report::{close, result, to_downstream},
     request::{CacheUse, Outset, begin, enable, judge_hit, key, may_serve_stale, only_if_cached, sent, vary},

@@ -48,7 +48,7 @@ pub fn select(
     });
     let deadline = target.as_ref().and_then(|t| t.timeouts.total).map(|total| ctx.started_at + total);
     let pattern = matched.pattern.to_owned();
-    let outset = Outset { route: &route, parts: &parts, captures: &matched.captures, tls: ctx.is_tls() };
+    let outset = Outset { route: &route, parts: &parts, tls: ctx.is_tls() };
     ctx.cache = cache::begin(&outset, resources);
     let in_flight = route.metrics.begin();
     ctx.plan = Some(Plan { route, pattern, target, location, rewritten, deadline, hash, in_flight });

@@ -7,13 +7,15 @@ use pingora_core::Result;
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
-use super::CacheUse;
+use super::names;
 use crate::{
     cache::{
         fields::{self, Omitted},
         fill::Admission,
         freshness::Answer,
+        key::Tag,
         policy::{NotStored, Storable},
+        purge::UrlName,
         storage::Hit,
         store::Found,
         tags,
@@ -50,9 +52,9 @@ pub fn admit(
     let Some(route) = ctx.plan.as_ref().map(|plan| plan.route.clone()) else {
         return Ok(unwanted("no-route"));
     };
-    let (Some(kept), Some(cache)) = (route.cache.as_ref(), ctx.cache.as_deref_mut()) else {
-        return Ok(unwanted("no-cache"));
-    };
+    let Some(kept) = route.cache.as_ref() else { return Ok(unwanted("no-cache")) };
+    let names = names(session.req_header(), ctx, kept.policy.tags(), resources.cache.keys());
+    let Some(cache) = ctx.cache.as_deref_mut() else { return Ok(unwanted("no-cache")) };
     let received = resources.cache.now();
     let confirmed = cache.confirmation.take().zip(session.cache.maybe_cache_meta().and_then(stored));
     let merged = confirmed
@@ -76,7 +78,11 @@ pub fn admit(
         Some(reason) => Err(reason),
         None => kept.policy.judge(method, &request.headers, &answer),
     };
-    match judged.and_then(|storable| admission(kept, cache, &answer, &storable, confirmed, resources)) {
+    let admitted = judged.and_then(|storable| {
+        let (url, tags) = names?;
+        admission(kept, &url, tags, &answer, &storable, confirmed, resources)
+    });
+    match admitted {
         Ok((admission, head)) => {
             cache.stored = true;
             cache.times = Some(admission.times);
@@ -97,7 +103,8 @@ fn stored(meta: &CacheMeta) -> Option<&Found> {
 
 fn admission(
     kept: &RouteCache,
-    cache: &CacheUse,
+    url: &UrlName,
+    mut tags: Vec<Tag>,
     answer: &Answer<'_>,
     storable: &Storable,
     confirmed: Option<&Found>,
@@ -113,15 +120,12 @@ fn admission(
     if announced.is_some_and(|length| length > limit as u64) {
         return Err(NotStored::TooLarge);
     }
-    let url = cache.url.as_ref();
     let tags = match &confirmed {
         // A 304 without tags says nothing about them.
         Some(found) if !tags::are_stated(answer.headers) => found.tags(),
         _ => {
-            let mut tags = cache.tags.clone();
             tags::of_response(store.keys(), answer.headers, &mut tags)?;
-            tags.push(kept.tag);
-            tags.extend(url.map(|url| url.tag(store.keys())));
+            tags.extend([kept.tag, url.tag(store.keys())]);
             tags
         }
     };
@@ -134,7 +138,7 @@ fn admission(
     let admission = Admission {
         status: answer.status,
         fields: Bytes::from(block),
-        target: Bytes::copy_from_slice(url.map_or(&b""[..], |url| url.without_query().as_bytes())),
+        target: Bytes::copy_from_slice(url.without_query().as_bytes()),
         tags: tags.into(),
         times: storable.times,
         variance: None,

@@ -14,16 +14,14 @@ use crate::{
     cache::{
         directives::RequestDirectives,
         entry::{Stamp, Times},
-        invalidate,
-        key::{EntryKey, Tag},
+        key::EntryKey,
         policy::{Bypass, NotStored, Target},
-        purge::UrlName,
         reuse::{self, Reuse},
         storage::Hit,
         vary::Vary,
     },
     phases::{context::RequestContext, failure, rejection::Rejection},
-    routing::{Captures, RequestParts},
+    routing::RequestParts,
     runtime::{
         resources::Resources,
         route::{Route, RouteCache},
@@ -42,10 +40,6 @@ pub struct CacheUse {
     pub variant: Option<EntryKey>,
     /// What the request wishes, where requests are obeyed.
     pub wishes: RequestDirectives,
-    /// The name of its URL.
-    pub url: Option<UrlName>,
-    /// Tags from the route's templates: of what is stored, or of what a write voids.
-    pub tags: Vec<Tag>,
     /// Why the response was not stored.
     pub not_stored: Option<NotStored>,
     /// Whether the response is being stored.
@@ -72,47 +66,31 @@ pub struct Outset<'a> {
     pub route: &'a Route,
     /// The request with its normalised path.
     pub parts: &'a RequestParts<'a>,
-    /// What the path captured.
-    pub captures: &'a Captures<'a, 'a>,
     /// Whether the client speaks TLS.
     pub tls: bool,
 }
 
 /// Finds out what the cache has to do with a request; `None`: nothing.
 pub fn begin(outset: &Outset<'_>, resources: &Resources) -> Option<Box<CacheUse>> {
-    let Outset { route, parts, captures, tls } = *outset;
-    let keys = resources.cache.keys();
+    let Outset { route, parts, tls } = *outset;
+    let RouteCache { policy, .. } = route.cache.as_ref()?;
     let mut cache = CacheUse::default();
-    if invalidate::is_unsafe(parts.method) {
-        // Without a value for a template nothing more precise can be named than the URL.
-        let _ = route.on_write.expand(keys, |name| captures.get(name), &mut cache.tags);
-    } else {
-        let RouteCache { policy, .. } = route.cache.as_ref()?;
-        match policy.request(parts.method, parts.headers, parts.query) {
-            Ok(wishes) => cache.wishes = wishes,
-            Err(bypass) => cache.bypass = Some(bypass),
-        }
-        if cache.bypass.is_none() {
-            let target = Target {
-                scope: &route.name,
-                tls,
-                method: parts.method,
-                host: parts.host,
-                path: parts.path,
-                query: parts.query,
-            };
-            cache.slot = policy.key(keys, &target, parts.headers);
-            cache.bypass = cache.slot.is_none().then_some(Bypass::Partition);
-            if policy.tags().expand(keys, |name| captures.get(name), &mut cache.tags).is_err() {
-                cache.not_stored = Some(NotStored::Tags);
-            }
-        }
+    match policy.request(parts.method, parts.headers, parts.query) {
+        Ok(wishes) => cache.wishes = wishes,
+        Err(bypass) => cache.bypass = Some(bypass),
     }
-    let target = match parts.query {
-        None => parts.path.to_owned(),
-        Some(query) => format!("{}?{query}", parts.path),
-    };
-    cache.url = Some(UrlName::of_request(parts.host, tls, &target));
+    if cache.bypass.is_none() {
+        let target = Target {
+            scope: &route.name,
+            tls,
+            method: parts.method,
+            host: parts.host,
+            path: parts.path,
+            query: parts.query,
+        };
+        cache.slot = policy.key(resources.cache.keys(), &target, parts.headers);
+        cache.bypass = cache.slot.is_none().then_some(Bypass::Partition);
+    }
     Some(Box::new(cache))
 }
 

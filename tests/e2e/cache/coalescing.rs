@@ -1,7 +1,7 @@
 //! One fetch for many.
 
 use super::CACHED;
-use crate::harness::{Answer, Gate, Gateway, Origin, in_time};
+use crate::harness::{Answer, Gate, Gateway, Origin, RawClient, wait::in_time};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_requests_for_one_cold_object_are_one_fetch() {
@@ -30,15 +30,17 @@ async fn readers_follow_a_fill_that_is_under_way() {
     let origin = Origin::start({
         let gate = gate.clone();
         move |_| {
-            Answer::ok("first half, second half").header("Cache-Control", "max-age=60").hold_body(&gate)
+            // A length would let the head wait for the body.
+            let answer = Answer::status(200).chunked(["first half, ", "second half"]);
+            answer.header("Cache-Control", "max-age=60").hold_body(&gate)
         }
     })
     .await;
     let gateway = Gateway::new().set("origin", &origin).traffic(CACHED).start().await;
-    let mut first = crate::harness::RawClient::connect(gateway.address()).await;
+    let mut first = RawClient::connect(gateway.address()).await;
     first.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
     in_time("the head", first.head()).await.unwrap();
-    let mut second = crate::harness::RawClient::connect(gateway.address()).await;
+    let mut second = RawClient::connect(gateway.address()).await;
     second.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let head = in_time("the head for the second", second.head()).await.unwrap();
     assert_eq!(head.status, 200, "before the body is complete");
@@ -52,16 +54,19 @@ async fn a_fill_survives_the_client_that_began_it() {
     let gate = Gate::closed();
     let origin = Origin::start({
         let gate = gate.clone();
-        move |_| Answer::ok("all of it").header("Cache-Control", "max-age=60").hold_body(&gate)
+        move |_| {
+            Answer::status(200).chunked(["all of it"]).header("Cache-Control", "max-age=60").hold_body(&gate)
+        }
     })
     .await;
     let gateway = Gateway::new().set("origin", &origin).traffic(CACHED).start().await;
-    let mut first = crate::harness::RawClient::connect(gateway.address()).await;
+    let mut first = RawClient::connect(gateway.address()).await;
     first.send("GET /a HTTP/1.1\r\nHost: a\r\n\r\n").await;
     in_time("the head", first.head()).await.unwrap();
     drop(first);
     gate.open();
-    assert_eq!(gateway.get("/a").await.text(), "all of it");
+    let second = gateway.client().get("/a").host("a").send().await;
+    assert_eq!(second.text(), "all of it");
     assert_eq!(origin.requests().len(), 1);
 }
 

@@ -1,9 +1,7 @@
 //! Fresh, stale, confirmed, gone.
 
-use std::time::Duration;
-
 use super::CACHED;
-use crate::harness::{Answer, Gateway, Origin, in_time, wait_until};
+use crate::harness::{Answer, Gateway, Origin, wait::in_time, wait_until};
 
 /// An answer that is fresh so long and says which one it is.
 fn fresh(origin: &Origin, seconds: u64) {
@@ -30,7 +28,11 @@ async fn the_second_request_never_reaches_the_origin() {
     assert_eq!((first.text(), second.text()), ("answer 1", "answer 1"));
     assert_eq!(first.header("age"), None);
     assert!(second.header("age").unwrap().parse::<u64>().unwrap() < 5);
-    assert!(first.header("cache-status").unwrap().contains("fwd=uri-miss"), "{:?}", first.header("cache-status"));
+    assert!(
+        first.header("cache-status").unwrap().contains("fwd=uri-miss"),
+        "{:?}",
+        first.header("cache-status")
+    );
     assert!(first.header("cache-status").unwrap().contains("stored"));
     assert!(second.header("cache-status").unwrap().contains("hit"), "{:?}", second.header("cache-status"));
     assert_eq!(origin.requests().len(), 1);
@@ -104,7 +106,6 @@ async fn stale_while_revalidate_answers_at_once_and_refreshes_behind() {
     });
     let gateway = gateway(&origin).await;
     gateway.get("/a").await;
-    tokio::time::sleep(Duration::from_millis(1100)).await;
     let stale = gateway.get("/a").await;
     assert_eq!(stale.text(), "answer 1");
     in_time("the refresh", origin.wait_begun(2)).await;
@@ -113,17 +114,64 @@ async fn stale_while_revalidate_answers_at_once_and_refreshes_behind() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_origin_leaves_the_stale_copy() {
-    let mut origin = Origin::start(|_| {
-        Answer::ok("last known").header("Cache-Control", "max-age=0, stale-if-error=60")
-    })
-    .await;
+    let mut origin =
+        Origin::start(|_| Answer::ok("last known").header("Cache-Control", "max-age=0, stale-if-error=60"))
+            .await;
     let gateway = gateway(&origin).await;
     gateway.get("/a").await;
-    tokio::time::sleep(Duration::from_millis(1100)).await;
     origin.kill().await;
     let stale = gateway.get("/a").await;
     assert_eq!((stale.status, stale.text()), (200, "last known"));
-    gateway.wait_metric("cache_stale_served_total", &[("reason", "error")], 1.0).await;
+    // What follows a failed attempt is the last answer of its connection, and says so.
+    assert_eq!(stale.header("connection"), Some("close"));
+    gateway.wait_metric("cache_stale_served_total", &[("reason", "if_error")], 1.0).await;
+}
+
+/// An origin that answers once with this `Cache-Control`, and 503 ever after.
+async fn failing_after_one(cache_control: &'static str) -> Origin {
+    let first = std::sync::atomic::AtomicBool::new(true);
+    Origin::start(move |_| match first.swap(false, std::sync::atomic::Ordering::SeqCst) {
+        true => Answer::ok("last known").header("Cache-Control", cache_control),
+        false => Answer::status(503),
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc5861_4_an_error_is_replaced_by_the_stale_copy() {
+    // Without a word of the response the route's window counts, which is a minute.
+    for cache_control in ["max-age=1, stale-if-error=60", "max-age=1"] {
+        let origin = failing_after_one(cache_control).await;
+        let gateway = gateway(&origin).await;
+        gateway.get("/a").await;
+        in_time("the copy to be stale", async {
+            while gateway
+                .get("/a")
+                .await
+                .header("cache-status")
+                .is_some_and(|status| !status.contains("ttl=-"))
+            {}
+        })
+        .await;
+        let stale = gateway.get("/a").await;
+        assert_eq!((stale.status, stale.text()), (200, "last known"), "{cache_control}");
+        assert!(origin.requests().len() > 1, "the origin was asked");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9111_4_2_4_what_must_be_revalidated_is_never_served_stale() {
+    for forbidden in ["max-age=0, must-revalidate", "s-maxage=0", "no-cache", "max-age=0, proxy-revalidate"] {
+        let origin = Origin::start(|_| Answer::status(503)).await;
+        let gateway = gateway(&origin).await;
+        origin.script(move |_| {
+            Answer::ok("last known").header("Cache-Control", forbidden).header("ETag", "\"v1\"")
+        });
+        assert_eq!(gateway.get("/a").await.text(), "last known");
+        origin.script(|_| Answer::status(503));
+        assert_eq!(gateway.get("/a").await.status, 503, "{forbidden}");
+        assert_eq!(origin.requests()[1].header("if-none-match"), Some("\"v1\""), "{forbidden}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,20 +1,20 @@
 //! What is kept, for whom, for how long, and what takes it out again.
 
 mod coalescing;
+mod directives;
 mod freshness;
+mod invalidation;
 mod privacy;
-mod purging;
 mod ranges;
 mod tiers;
 
 /// A route that keeps what the origin allows.
 pub const CACHED: &str = "\
-traffic:
-  upstreams:
-    origin: { backends: ['${origin}'] }
-  routes:
-    - name: kept
-      match: { path: '/**' }
-      upstream: origin
-      cache: {}
+upstreams:
+  origin: { backends: ['@origin@'] }
+routes:
+  - name: kept
+    match: { path: '/**' }
+    upstream: origin
+    cache: {}
 ";

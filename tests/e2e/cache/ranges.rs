@@ -11,9 +11,11 @@ async fn a_range_is_cut_out_of_the_stored_body() {
     .await;
     let gateway = Gateway::new().set("origin", &origin).traffic(CACHED).start().await;
     gateway.get("/a").await;
-    for (range, part, place) in
-        [("bytes=0-3", "0123", "bytes 0-3/10"), ("bytes=7-", "789", "bytes 7-9/10"), ("bytes=-2", "89", "bytes 8-9/10")]
-    {
+    for (range, part, place) in [
+        ("bytes=0-3", "0123", "bytes 0-3/10"),
+        ("bytes=7-", "789", "bytes 7-9/10"),
+        ("bytes=-2", "89", "bytes 8-9/10"),
+    ] {
         let answer = gateway.client().get("/a").header("Range", range).send().await;
         assert_eq!((answer.status, answer.text(), answer.header("content-range")), (206, part, Some(place)));
     }
@@ -23,7 +25,8 @@ async fn a_range_is_cut_out_of_the_stored_body() {
         let answer = gateway.client().get("/a").header("Range", broken).send().await;
         assert!(matches!(answer.status, 200 | 416), "{broken}: {}", answer.status);
     }
-    let other = gateway.client().get("/a").header("Range", "bytes=0-3").header("If-Range", "\"w\"").send().await;
+    let other =
+        gateway.client().get("/a").header("Range", "bytes=0-3").header("If-Range", "\"w\"").send().await;
     assert_eq!((other.status, other.text()), (200, "0123456789"));
     assert_eq!(origin.requests().len(), 1);
 }

@@ -1,0 +1,48 @@
+//! The names by which a response is purged. Found out when something is stored or voided:
+//! a hit needs none of them.
+
+use std::sync::Arc;
+
+use pingora_http::RequestHeader;
+
+use crate::{
+    cache::{
+        key::{KeyMaker, Tag},
+        purge::UrlName,
+        tags::{TagTemplates, Unkept},
+    },
+    phases::{context::RequestContext, route},
+    routing::RequestParts,
+};
+
+/// The name of the request's URL, and the tags that templates of its route make of its path.
+///
+/// # Errors
+/// [`Unkept`] if a template lacks its value.
+pub fn names(
+    request: &RequestHeader,
+    ctx: &RequestContext,
+    templates: &TagTemplates,
+    keys: &KeyMaker,
+) -> Result<(UrlName, Vec<Tag>), Unkept> {
+    let snapshot = ctx.snapshot.as_ref().ok_or(Unkept)?;
+    let sent = route::parts(request);
+    let path = snapshot.paths.apply(sent.path).map_err(|_| Unkept)?;
+    let parts = RequestParts { path: &path, ..sent };
+    let target = match parts.query {
+        None => parts.path.to_owned(),
+        Some(query) => format!("{}?{query}", parts.path),
+    };
+    let url = UrlName::of_request(parts.host, ctx.is_tls(), &target);
+    let mut tags = Vec::new();
+    if !templates.is_empty() {
+        // Captures borrow from the request, so the route is looked up again.
+        let matched = snapshot.routes.find(&parts).ok_or(Unkept)?;
+        let plan = ctx.plan.as_ref().ok_or(Unkept)?;
+        if !Arc::ptr_eq(matched.value, &plan.route) {
+            return Err(Unkept);
+        }
+        templates.expand(keys, |name| matched.captures.get(name), &mut tags)?;
+    }
+    Ok((url, tags))
+}
