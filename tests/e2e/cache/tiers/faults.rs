@@ -37,14 +37,15 @@ impl Scene {
         let origin = counting().await;
         let gateway = node(&origin, &format!("{place}, {QUICK}"), NO_MEMORY).start().await;
         wait_hit(&gateway).await;
-        let load = Load::start(gateway.address(), PATH, 8);
+        // Few, so that the servers of Redis have the time to agree on what became of one of them.
+        let load = Load::start(gateway.address(), PATH, 3);
         load.wait_for_more(200).await;
         Self { _origin: origin, gateway, load }
     }
 
     /// Goes on for a while with things as they are.
     async fn go_on(&self) {
-        self.load.wait_for_more(1_000).await;
+        self.load.wait_for_more(500).await;
     }
 
     /// Redis is well again: it is used again, and nobody ever noticed.
