@@ -7,7 +7,7 @@ use crate::harness::{Answer, Gateway, Origin};
 async fn personal(cache_control: &'static str) -> Origin {
     Origin::start(move |request| {
         let who = request.header("authorization").or(request.header("x-tenant")).unwrap_or("nobody");
-        Answer::ok(who.to_owned()).header("Cache-Control", cache_control)
+        Answer::ok(who).header("Cache-Control", cache_control)
     })
     .await
 }
