@@ -115,6 +115,15 @@ impl ProxyHttp for Gateway {
         Ok(cache::judge_hit(meta, ctx))
     }
 
+    fn cache_not_modified_filter(
+        &self,
+        session: &Session,
+        response: &ResponseHeader,
+        _ctx: &mut Self::CTX,
+    ) -> Result<bool> {
+        Ok(cache::is_not_modified(session.req_header(), response))
+    }
+
     fn should_serve_stale(&self, session: &mut Session, ctx: &mut Self::CTX, error: Option<&Error>) -> bool {
         cache::may_serve_stale(session, ctx, error)
     }

@@ -13,5 +13,8 @@ pub use self::{
     names::names,
     ready::{Ready, ready, served},
     report::{close, result, to_downstream},
-    request::{CacheUse, Outset, begin, enable, judge_hit, key, may_serve_stale, only_if_cached, sent, vary},
+    request::{
+        CacheUse, Outset, begin, enable, is_not_modified, judge_hit, key, may_serve_stale, only_if_cached,
+        sent, vary,
+    },
 };

@@ -1,17 +1,18 @@
 //! Before the answer: whether the cache is asked, under which key, and whether what it has fits.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, header};
 use pingora_cache::{
     CacheKey, CacheMeta, CacheOptionOverrides, ForcedFreshness, lock::CacheKeyLockImpl,
     predictor::CacheablePredictor,
 };
 use pingora_core::{Error, ErrorType};
-use pingora_http::RequestHeader;
+use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
 use super::coding::Coding;
 use crate::{
     cache::{
+        conditional::{self, Validators},
         directives::RequestDirectives,
         entry::{Stamp, Times},
         key::EntryKey,
@@ -164,6 +165,22 @@ pub fn judge_hit(meta: &CacheMeta, ctx: &mut RequestContext) -> Option<ForcedFre
         }
         Reuse::Revalidate => Some(ForcedFreshness::ForceExpired),
     }
+}
+
+/// Whether the client has this response already: the same answer as for what memory has ready.
+pub fn is_not_modified(request: &RequestHeader, response: &ResponseHeader) -> bool {
+    let headers = &response.headers;
+    let validators = Validators::of_headers(headers).unwrap_or_else(|| Validators {
+        date: headers.get(header::DATE).map(HeaderValue::as_bytes),
+        ..Validators::default()
+    });
+    conditional::is_not_modified(
+        &request.method,
+        &request.headers,
+        response.status,
+        &validators,
+        Stamp::now(),
+    )
 }
 
 /// Whether a stale response is served: while it is refreshed (`None`), or instead of an error.
