@@ -138,6 +138,11 @@ impl InvalidationLog {
         self.settled.fetch_max(at.plus(self.margin).0, Ordering::Release);
     }
 
+    /// How long after a record what is requested is still concerned by it, at most.
+    pub fn settling(&self) -> Duration {
+        self.margin + Duration::from_millis(1)
+    }
+
     /// What the log says about an entry.
     pub fn judge(&self, entry: &StoredEntry) -> Judgement {
         self.judge_parts(entry.times().requested, entry.tags(), entry.target())

@@ -4,6 +4,7 @@ mod admission;
 pub mod coding;
 pub mod manage;
 mod names;
+mod range;
 mod ready;
 mod report;
 mod request;
@@ -11,6 +12,7 @@ mod request;
 pub use self::{
     admission::{admit, confirm},
     names::names,
+    range::range,
     ready::{Ready, ready, served},
     report::{close, result, to_downstream},
     request::{

@@ -12,15 +12,21 @@ use pingora_core::{
     server::ShutdownWatch,
     services::{ServiceReadyNotifier, background::BackgroundService},
 };
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
 
 use crate::{
-    runtime::{lifecycle::pause, reload, resources::Resources, snapshot::SnapshotCell},
+    runtime::{lifecycle::pause, listener::Listener, reload, resources::Resources, snapshot::SnapshotCell},
     upstream::Prober,
 };
 
 /// Time between two looks whether a listener is open. It takes a millisecond or two.
 const TICK: Duration = Duration::from_millis(2);
+/// Longest time until a listener has closed a connection that says nothing.
+const REFUSAL: Duration = Duration::from_secs(1);
 
 /// Listeners depend on this task.
 pub struct WarmUp {
@@ -39,7 +45,7 @@ impl BackgroundService for WarmUp {
         tracing::info!("upstreams are warm");
         ready.notify_ready();
         for listener in &self.resources.listeners {
-            if !listening(listener.address, &mut shutdown).await {
+            if !listening(listener, &mut shutdown).await {
                 return;
             }
         }
@@ -50,13 +56,20 @@ impl BackgroundService for WarmUp {
 
 /// Waits until a socket is bound. Pingora tells nobody, so this asks the socket.
 /// `false`: the process shuts down.
-async fn listening(address: SocketAddr, shutdown: &mut ShutdownWatch) -> bool {
-    while TcpStream::connect(reachable(address)).await.is_err() {
+async fn listening(listener: &Listener, shutdown: &mut ShutdownWatch) -> bool {
+    loop {
+        if let Ok(mut probe) = TcpStream::connect(reachable(listener.address)).await {
+            // Where strangers are refused, this one has to be gone before they are counted.
+            if listener.proxy_protocol.is_some() {
+                let _ = probe.shutdown().await;
+                let _ = timeout(REFUSAL, probe.read(&mut [0])).await;
+            }
+            return true;
+        }
         if !pause(shutdown, TICK).await {
             return false;
         }
     }
-    true
 }
 
 /// An address to connect to in order to reach a listener on this host.

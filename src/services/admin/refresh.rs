@@ -51,6 +51,8 @@ pub async fn fetch(urls: Vec<UrlName>, resources: &Resources) -> usize {
     let plain = |listener: &&std::sync::Arc<_>| is_plain(listener);
     let Some(listener) = resources.listeners.iter().find(plain) else { return 0 };
     let address = reachable(listener.address);
+    // What is asked for at the moment of the purge would be stale with it.
+    tokio::time::sleep(resources.cache.invalidations().settling()).await;
     let fetches = urls.into_iter().map(|url| async move { timeout(LIMIT, get(address, &url)).await });
     let answered = stream::iter(fetches).buffer_unordered(AT_ONCE);
     answered.filter(|outcome| std::future::ready(matches!(outcome, Ok(Ok(true))))).count().await

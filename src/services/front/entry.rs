@@ -20,7 +20,7 @@ const PROXY_HEADER: usize = 256;
 /// Bytes read of a ClientHello before the handshake begins.
 const CLIENT_HELLO: usize = 1024;
 
-/// Brings a connection to where HTTP begins, within `limit`.
+/// Brings a connection to where HTTP begins, within `limit`. `ready`: whether the process is.
 ///
 /// # Errors
 /// Why it is to be closed. Refusals have been counted.
@@ -29,6 +29,7 @@ pub async fn enter(
     listener: &Listener,
     tls: Option<&Acceptor>,
     limit: Duration,
+    ready: bool,
 ) -> Result<Stream, CloseReason> {
     if tls.is_none() && listener.proxy_protocol.is_none() {
         return Ok(stream);
@@ -38,7 +39,7 @@ pub async fn enter(
         return Err(CloseReason::Server);
     };
     let enter = async {
-        take_proxy_header(&mut socket, listener).await?;
+        take_proxy_header(&mut socket, listener, ready).await?;
         match tls {
             Some(acceptor) => handshake(acceptor, *socket, listener).await,
             None => Ok(socket as Stream),
@@ -68,10 +69,17 @@ async fn handshake(
 }
 
 /// Takes the PROXY protocol header off the start of a connection, where the listener demands one.
-async fn take_proxy_header(socket: &mut l4::stream::Stream, listener: &Listener) -> Result<(), CloseReason> {
+async fn take_proxy_header(
+    socket: &mut l4::stream::Stream,
+    listener: &Listener,
+    ready: bool,
+) -> Result<(), CloseReason> {
     let Some(from) = &listener.proxy_protocol else { return Ok(()) };
     let refuse = |reason| {
-        listener.metrics.rejected(reason);
+        // Before the process is ready, the stranger is its own look at whether the listener is open.
+        if ready {
+            listener.metrics.rejected(reason);
+        }
         Err(CloseReason::ProtocolError)
     };
     let digest = socket.get_socket_digest();

@@ -97,7 +97,8 @@ where
         shutdown: &ShutdownWatch,
     ) -> CloseReason {
         let limit = self.resources.limits.header_timeout.get();
-        let stream = match entry::enter(stream, listener, tls.as_ref(), limit).await {
+        let ready = self.resources.lifecycle.is_ready();
+        let stream = match entry::enter(stream, listener, tls.as_ref(), limit, ready).await {
             Ok(stream) => stream,
             Err(reason) => return reason,
         };

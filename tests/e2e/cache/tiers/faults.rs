@@ -89,8 +89,11 @@ async fn redis_is_full() {
     redis.run::<String>(&["FLUSHALL"]).await;
     redis.run::<String>(&["CONFIG", "SET", "maxmemory", "1"]).await;
     scene.go_on().await;
-    let metrics = scene.gateway.metrics().await;
-    assert!(metrics.sum("cache_backend_errors_total", &[("reason", "out_of_memory")]) > 0.0);
+    wait_until("Redis says that it is full", async || {
+        let metrics = scene.gateway.metrics().await;
+        metrics.sum("cache_backend_errors_total", &[("reason", "out_of_memory")]) > 0.0
+    })
+    .await;
     redis.run::<String>(&["CONFIG", "SET", "maxmemory", "0"]).await;
     scene.end().await;
 }
