@@ -2,7 +2,8 @@
 
 // Floor 1: what the operator wrote.
 pub mod config;
-// Floor 2: how the process speaks about itself.
+// Floor 2: how the process speaks about itself, and how it reads.
+pub mod grammar;
 pub mod telemetry;
 // Floor 3: capabilities, which do not know each other.
 pub mod cache;

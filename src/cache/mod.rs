@@ -7,7 +7,6 @@
 
 pub mod codec;
 pub mod compress;
-mod condition;
 pub mod conditional;
 pub mod date;
 pub mod directives;
@@ -20,9 +19,9 @@ pub mod invalidation;
 pub mod key;
 pub mod manage;
 pub mod memory;
+mod name_pattern;
 pub mod policy;
 pub mod purge;
-mod query;
 pub mod range;
 pub mod redis;
 pub mod reuse;

@@ -6,7 +6,10 @@
 use http::HeaderMap;
 
 use super::key::{KeyMaker, Tag};
-use crate::config::finding::Problem;
+use crate::{
+    config::finding::Problem,
+    grammar::template::{self, Part},
+};
 
 /// Tags that a response may have.
 pub const MAX_TAGS: usize = 128;
@@ -71,12 +74,6 @@ pub struct TagTemplates {
     templates: Box<[Box<[Part]>]>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    Literal(Box<str>),
-    Insert(Box<str>),
-}
-
 impl TagTemplates {
     /// Compiles templates; `captures` are the names that every path of the route captures.
     ///
@@ -135,7 +132,8 @@ fn compile(text: &str, captures: &[&str]) -> Result<Box<[Part]>, Problem> {
         return Err(Problem::new("", format!("`{text}` has a {bad:?} in it"))
             .hint("`Surrogate-Key` and `Cache-Tag` separate tags by blanks and commas"));
     }
-    let parts = parts(text)?;
+    let parts =
+        template::parse(text).map_err(|problem| problem.hint("`{name}` inserts what the path captured"))?;
     let unknown = parts.iter().find_map(|part| match part {
         Part::Insert(name) if !captures.contains(&&**name) => Some(name),
         _ => None,
@@ -150,29 +148,6 @@ fn compile(text: &str, captures: &[&str]) -> Result<Box<[Part]>, Problem> {
             Err(problem.did_you_mean(name, captures.iter().copied()))
         }
     }
-}
-
-fn parts(text: &str) -> Result<Vec<Part>, Problem> {
-    let problem = || {
-        Problem::new("", format!("`{text}` has a brace without its counterpart"))
-            .hint("`{name}` inserts what the path captured")
-    };
-    let mut parts = Vec::new();
-    let mut rest = text;
-    while let Some(open) = rest.find(['{', '}']) {
-        let (literal, after) = rest.split_at(open);
-        let inner = after.strip_prefix('{').ok_or_else(problem)?;
-        let close = inner.find(['{', '}']).filter(|at| inner[*at..].starts_with('}')).ok_or_else(problem)?;
-        if !literal.is_empty() {
-            parts.push(Part::Literal(literal.into()));
-        }
-        parts.push(Part::Insert(inner[..close].into()));
-        rest = &inner[close + 1..];
-    }
-    if !rest.is_empty() {
-        parts.push(Part::Literal(rest.into()));
-    }
-    Ok(parts)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
-//! Pieces of field values: list members, delta-seconds, cookies.
+//! Pieces of field values: list members, delta-seconds.
 
-use http::{HeaderMap, header};
+use http::HeaderMap;
 
 /// Longest lifetime or age, in seconds (RFC 9111 section 1.2.2): more counts as this.
 pub const MAX_SECONDS: u32 = 1 << 31;
@@ -61,15 +61,6 @@ pub(super) fn seconds(text: &[u8]) -> Option<u32> {
     })
 }
 
-/// The values of a cookie, in the order sent (RFC 6265 section 4.2).
-pub(super) fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-    let lines = headers.get_all(header::COOKIE).into_iter();
-    lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b';')).filter_map(move |pair| {
-        let pair = pair.trim_ascii();
-        pair.strip_prefix(name.as_bytes())?.strip_prefix(b"=")
-    })
-}
-
 /// Whether these bytes are a token (RFC 9110 section 5.6.2).
 pub(super) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
@@ -103,13 +94,5 @@ mod tests {
         for bad in ["", "-1", "1.0", "1a", " 1", "'1'", "+1"] {
             assert_eq!(seconds(bad.as_bytes()), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn cookies_are_found_by_their_whole_name() {
-        let mut headers = HeaderMap::new();
-        headers.append("cookie", "ab=1; a=2".parse().unwrap());
-        headers.append("cookie", "a=3;A=4; a".parse().unwrap());
-        assert_eq!(cookies(&headers, "a").collect::<Vec<_>>(), [b"2", b"3"]);
     }
 }

@@ -4,8 +4,11 @@ use std::{fmt, iter};
 
 use http::{HeaderName, Method, header::HOST};
 
-use super::{query, request::RequestParts, value_test::ValueTest};
-use crate::config::{finding::Problem, route::MatchConfig};
+use super::request::RequestParts;
+use crate::{
+    config::{finding::Problem, route::MatchConfig},
+    grammar::{ValueTest, query},
+};
 
 /// The conditions of a route on method, header fields and query. All must hold.
 #[derive(Clone, Debug)]

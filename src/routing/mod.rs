@@ -40,7 +40,6 @@ mod condition;
 pub mod host;
 mod path;
 mod pattern;
-mod query;
 mod redirect;
 mod request;
 mod rewrite;
@@ -48,7 +47,6 @@ mod split;
 mod table;
 mod template;
 mod tree;
-mod value_test;
 
 pub use path::PathPolicy;
 pub use pattern::{Captures, PathPattern, captures_of};

@@ -1,9 +1,10 @@
-//! Text with `{name}` in it.
+//! Text with `{name}` in it, for paths and URLs.
 
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC};
 
 use super::pattern::REST;
-use crate::config::finding::Problem;
+pub(super) use crate::grammar::template::Part;
+use crate::{config::finding::Problem, grammar::template};
 
 /// What cannot stand in a path (RFC 3986 section 3.3). Escapes stay as they were sent.
 pub(super) const IN_PATH: &AsciiSet = &CONTROLS
@@ -38,40 +39,13 @@ pub(super) const IN_QUERY: &AsciiSet = &CONTROLS
 pub(super) const IN_QUERY_VALUE: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A part of a template.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    /// This text.
-    Literal(Box<str>),
-    /// The value of this name.
-    Insert(Box<str>),
-}
-
-/// Splits a template into parts.
+/// Splits a template for a URL into parts.
 ///
 /// # Errors
 /// A [`Problem`] with an empty path.
 pub(super) fn parse(text: &str) -> Result<Vec<Part>, Problem> {
-    let problem = || {
-        Problem::new("", format!("`{text}` has a brace without its counterpart"))
-            .hint("`{name}` inserts a value; write `%7B` and `%7D` for braces")
-    };
-    let mut parts = Vec::new();
-    let mut rest = text;
-    while let Some(open) = rest.find(['{', '}']) {
-        let (literal, after) = rest.split_at(open);
-        let inner = after.strip_prefix('{').ok_or_else(problem)?;
-        let close = inner.find(['{', '}']).filter(|at| inner[*at..].starts_with('}')).ok_or_else(problem)?;
-        if !literal.is_empty() {
-            parts.push(Part::Literal(literal.into()));
-        }
-        parts.push(Part::Insert(inner[..close].into()));
-        rest = &inner[close + 1..];
-    }
-    if !rest.is_empty() {
-        parts.push(Part::Literal(rest.into()));
-    }
-    Ok(parts)
+    template::parse(text)
+        .map_err(|problem| problem.hint("`{name}` inserts a value; write `%7B` and `%7D` for braces"))
 }
 
 /// Reports every name in a template that is not known.
@@ -105,18 +79,6 @@ fn unknown_name(name: &str, known: &[&str]) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn literals_and_names_take_turns() {
-        let literal = |text: &str| Part::Literal(text.into());
-        let insert = |text: &str| Part::Insert(text.into());
-        assert_eq!(parse("/a/{b}{c}/d").unwrap(), [literal("/a/"), insert("b"), insert("c"), literal("/d")]);
-        assert_eq!(parse("/a").unwrap(), [literal("/a")]);
-        assert_eq!(parse("").unwrap(), []);
-        for bad in ["{", "}", "/{a", "/a}", "{a{b}}", "{{a}}"] {
-            assert!(parse(bad).is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn unknown_names_get_advice() {

@@ -3,9 +3,12 @@
 use std::{hash::Hasher, net::IpAddr};
 
 use fnv::FnvHasher;
-use http::{HeaderMap, HeaderName, header::COOKIE};
+use http::{HeaderMap, HeaderName};
 
-use crate::config::{finding::Problem, upstream::HashOn};
+use crate::{
+    config::{finding::Problem, upstream::HashOn},
+    grammar::cookies,
+};
 
 /// The compiled `consistent_hash:` key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,18 +57,9 @@ impl HashKey {
             }),
             Self::Path => Some(fnv1a(path.as_bytes())),
             Self::Header(name) => headers.get(name).map(|value| fnv1a(value.as_bytes())),
-            Self::Cookie(name) => cookie(headers, name.as_bytes()).map(fnv1a),
+            Self::Cookie(name) => cookies(headers, name).next().map(fnv1a),
         }
     }
-}
-
-/// The value of the first cookie of that name (RFC 6265 section 5.4).
-fn cookie<'a>(headers: &'a HeaderMap, name: &[u8]) -> Option<&'a [u8]> {
-    headers
-        .get_all(COOKIE)
-        .iter()
-        .flat_map(|field| field.as_bytes().split(|b| *b == b';'))
-        .find_map(|pair| pair.trim_ascii().strip_prefix(name)?.strip_prefix(b"="))
 }
 
 /// FNV-1a, 64 bits.

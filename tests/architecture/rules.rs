@@ -8,7 +8,7 @@ use crate::source::{Source, body};
 /// crate root. A new room gets its line here first.
 const FLOORS: &[&[&str]] = &[
     &["config"],
-    &["telemetry"],
+    &["telemetry", "grammar"],
     &["routing", "upstream", "headers", "tls", "proxy_protocol", "framing", "downstream", "cache"],
     &["runtime"],
     &["phases"],

@@ -4,8 +4,8 @@ use http::{HeaderMap, HeaderName};
 
 use super::{cookie_name, field_name};
 use crate::{
-    cache::{condition::Condition, query, text},
     config::{cache::BypassConfig, finding::Problem, route::ConditionConfig},
+    grammar::{ValueTest, cookies, query},
 };
 
 /// Why a request leaves the cache alone.
@@ -60,9 +60,9 @@ impl Bypass {
 /// The compiled `bypass:` section.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BypassRules {
-    headers: Box<[(HeaderName, Condition)]>,
-    cookies: Box<[(Box<str>, Condition)]>,
-    query: Box<[(Box<str>, Condition)]>,
+    headers: Box<[(HeaderName, ValueTest)]>,
+    cookies: Box<[(Box<str>, ValueTest)]>,
+    query: Box<[(Box<str>, ValueTest)]>,
 }
 
 impl BypassRules {
@@ -70,7 +70,7 @@ impl BypassRules {
         let Some(config) = config else { return Self::default() };
         let (mut headers, mut cookies, mut query) = (Vec::new(), Vec::new(), Vec::new());
         let condition = |config: &ConditionConfig, path: &str, problems: &mut Vec<Problem>| {
-            Condition::compile(config).map_err(|problem| problems.push(problem.within(path))).ok()
+            ValueTest::compile(config).map_err(|problem| problems.push(problem.within(path))).ok()
         };
         for (text, test) in &config.headers {
             let path = format!("bypass.headers.{text}");
@@ -90,9 +90,9 @@ impl BypassRules {
     }
 
     pub fn check(&self, headers: &HeaderMap, query: Option<&str>) -> Result<(), Bypass> {
-        let by_header = |(name, test): &(HeaderName, Condition)| test.holds(headers.get_all(name).iter());
-        let by_cookie = |(name, test): &(Box<str>, Condition)| test.holds(text::cookies(headers, name));
-        let by_query = |(name, test): &(Box<str>, Condition)| {
+        let by_header = |(name, test): &(HeaderName, ValueTest)| test.holds(headers.get_all(name).iter());
+        let by_cookie = |(name, test): &(Box<str>, ValueTest)| test.holds(cookies(headers, name));
+        let by_query = |(name, test): &(Box<str>, ValueTest)| {
             let pairs = query::pairs(query.unwrap_or_default()).map(query::split);
             let named = pairs.filter(|(raw, _)| query::decoded(raw).eq(name.bytes()));
             test.holds(named.map(|(_, value)| query::decode(value)))

@@ -6,13 +6,13 @@ use super::{CachePolicy, cookie_name, field_name};
 use crate::{
     cache::{
         key::{EntryKey, KeyBuilder, KeyMaker},
-        query::{self, NamePattern},
-        text,
+        name_pattern::NamePattern,
     },
     config::{
         cache::{CacheConfig, PartitionConfig, QueryKeyConfig},
         finding::Problem,
     },
+    grammar::{cookies, query},
 };
 
 /// What a request is for.
@@ -50,7 +50,7 @@ impl CachePolicy {
             add_all(headers.get_all(name).iter().map(|line| line.as_bytes()), &mut builder);
         }
         for name in &rules.cookies {
-            add_all(text::cookies(headers, name), &mut builder);
+            add_all(cookies(headers, name), &mut builder);
         }
         if let Some(partition) = &rules.partition {
             builder.part(partition.value(headers)?);
@@ -161,7 +161,7 @@ impl Partition {
                 single(lines.next(), lines.next())
             }
             Self::Cookie(name) => {
-                let mut values = text::cookies(headers, name);
+                let mut values = cookies(headers, name);
                 single(values.next(), values.next())
             }
         }

@@ -1,27 +1,36 @@
-//! Reading a query the way a form is encoded (`application/x-www-form-urlencoded`).
+//! A query as a form encodes it (`application/x-www-form-urlencoded`), pair by pair.
 
 use std::{borrow::Cow, iter};
+
+/// The pairs as they were sent, without empty ones.
+pub fn pairs(query: &str) -> impl Iterator<Item = &str> {
+    query.split('&').filter(|pair| !pair.is_empty())
+}
+
+/// The name of a pair, encoded, and its value, encoded: empty without `=`.
+pub fn split(pair: &str) -> (&str, &str) {
+    pair.split_once('=').unwrap_or((pair, ""))
+}
 
 /// The first value of a parameter, decoded. A parameter without `=` is empty.
 ///
 /// Allocates only when the value has something to decode.
-pub(super) fn first<'q>(query: &'q str, name: &str) -> Option<Cow<'q, [u8]>> {
-    query.split('&').filter(|pair| !pair.is_empty()).find_map(|pair| {
-        let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        decoded(key.as_bytes()).eq(name.bytes()).then(|| decode(value.as_bytes()))
-    })
+pub fn first<'q>(query: &'q str, name: &str) -> Option<Cow<'q, [u8]>> {
+    let mut named = pairs(query).map(split).filter(|(raw, _)| decoded(raw).eq(name.bytes()));
+    named.next().map(|(_, value)| decode(value))
 }
 
-fn decode(raw: &[u8]) -> Cow<'_, [u8]> {
-    match memchr::memchr2(b'%', b'+', raw) {
+/// Decoded bytes. Allocates only if there is something to decode.
+pub fn decode(raw: &str) -> Cow<'_, [u8]> {
+    match memchr::memchr2(b'%', b'+', raw.as_bytes()) {
         Some(_) => Cow::Owned(decoded(raw).collect()),
-        None => Cow::Borrowed(raw),
+        None => Cow::Borrowed(raw.as_bytes()),
     }
 }
 
-/// The decoded bytes. A `%` that starts no escape stands for itself.
-fn decoded(raw: &[u8]) -> impl Iterator<Item = u8> {
-    let mut rest = raw;
+/// The same, byte by byte. A `%` that starts no escape stands for itself.
+pub fn decoded(raw: &str) -> impl Iterator<Item = u8> {
+    let mut rest = raw.as_bytes();
     iter::from_fn(move || {
         let (&first, tail) = rest.split_first()?;
         rest = tail;
@@ -70,7 +79,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_encoded_comes_back(name in ".{1,8}", value in ".{0,16}") {
+        fn what_was_encoded_comes_back(text in ".{0,16}") {
+            let raw = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC).to_string();
+            prop_assert_eq!(&*decode(&raw), text.as_bytes());
+        }
+
+        #[test]
+        fn no_text_upsets_the_decoder(text in ".{0,16}") {
+            prop_assert!(decode(&text).len() <= text.len());
+        }
+
+        #[test]
+        fn a_pair_that_was_encoded_comes_back(name in ".{1,8}", value in ".{0,16}") {
             let encode = |text: &str| {
                 percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
             };

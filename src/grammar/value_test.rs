@@ -1,4 +1,4 @@
-//! Tests of one value: a header field line or a query parameter.
+//! Tests of one value: a header field line, a cookie or a query parameter.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ const MAX_REGEX_SIZE: usize = 1 << 20;
 
 /// A compiled test.
 #[derive(Clone, Debug)]
-pub(super) enum ValueTest {
+pub enum ValueTest {
     /// There is a value.
     Present,
     /// There is none.
@@ -85,10 +85,10 @@ impl ValueTest {
     }
 
     /// Whether any of the values passes, or for [`Self::Absent`], whether there is none.
-    pub fn holds<'v>(&self, mut values: impl Iterator<Item = &'v [u8]>) -> bool {
+    pub fn holds<V: AsRef<[u8]>>(&self, mut values: impl Iterator<Item = V>) -> bool {
         match self {
             Self::Absent => values.next().is_none(),
-            test => values.any(|value| test.passes(value)),
+            test => values.any(|value| test.passes(value.as_ref())),
         }
     }
 
