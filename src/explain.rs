@@ -1,6 +1,8 @@
 //! What would become of a request, worked out offline by the pure parts of the phases.
 
+mod action;
 mod cache;
+mod version;
 
 use std::fmt;
 
@@ -8,14 +10,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use pingora_http::RequestHeader;
 use serde::Serialize;
 
+use self::action::Seen;
 use crate::{
     phases::route,
     routing::{Considered, Outcome, RequestParts},
     runtime::{
-        route::{Action, Route, Target},
-        snapshot::Snapshot,
+        route::Route,
+        snapshot::{Located, Snapshot},
     },
-    upstream::ResolvedTimeouts,
 };
 
 /// A made-up request.
@@ -48,6 +50,8 @@ pub struct Taken {
     pub name: String,
     /// The path pattern that matched.
     pub pattern: String,
+    /// The version of the API, a line for each thing there is to say of it.
+    pub version: Vec<String>,
     /// What the path captured.
     pub captures: Vec<(String, String)>,
     /// What becomes of the request.
@@ -123,7 +127,10 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result
     let request = question.header()?;
     let sent = route::parts(&request);
     let path = snapshot.paths.apply(sent.path);
-    let parts = RequestParts { path: path.as_deref().unwrap_or(sent.path), ..sent };
+    let literal = RequestParts { path: path.as_deref().unwrap_or(sent.path), ..sent };
+    let unversioned = snapshot.unversioned(literal.path);
+    let located = snapshot.locate(&literal, unversioned.as_ref());
+    let parts = located.as_ref().map_or(literal, |located| located.parts);
     let considered = snapshot.routes.explain(&parts).iter().map(describe).collect();
     let host = if parts.host.is_empty() { "(no host)" } else { parts.host };
     let described = format!("{} {host} {}", request.method, request.uri);
@@ -131,50 +138,34 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result
         let refused = Some(format!("400 suspicious_path: {why}"));
         return Ok(Explanation { request: described, route: None, refused, considered });
     }
-    let Some(matched) = snapshot.routes.find(&parts) else {
+    let Some(Located { matched, stated, .. }) = located else {
         let refused = Some("404 no_route".to_owned());
         return Ok(Explanation { request: described, route: None, refused, considered });
     };
     let route: &Route = matched.value;
-    let rewritten =
-        route.rewrite.as_ref().and_then(|rewrite| rewrite.apply(parts.path, parts.query, &matched.captures));
-    let (action, target, upstreams) = match &route.action {
-        Action::Proxy(split) => {
-            let target = rewritten.or_else(|| route::normalised(&sent, &parts));
-            let target = target.unwrap_or_else(|| request.uri.to_string());
-            let shares = split.shares().map(|(target, share)| describe_share(snapshot, target, share));
-            ("proxied".to_owned(), Some(target), shares.collect())
-        }
-        Action::Redirect(redirect) => {
-            let to = redirect.location(&parts, &matched.captures);
-            let to = to.as_ref().and_then(|to| to.to_str().ok()).unwrap_or("(needs a host)");
-            (format!("redirected with {} to {to}", redirect.status().as_u16()), None, Vec::new())
-        }
-        Action::Respond { status, content_type, body } => {
-            let kind = content_type.to_str().unwrap_or("");
-            (format!("answered with {}, {} bytes of {kind}", status.as_u16(), body.len()), None, Vec::new())
-        }
+    let version = version::of(snapshot, route, &parts, stated);
+    let (refused, served) = match &version {
+        Some(Ok(version)) => (version.refused.clone(), route.served(version.wish.version)),
+        Some(Err(refused)) => (Some(refused.clone()), None),
+        None => (None, None),
     };
-    let host = match &route.action {
-        Action::Proxy(_) => {
-            let rewritten = route.rewrite.as_ref().and_then(|rewrite| rewrite.host());
-            rewritten.and_then(|host| host.to_str().ok()).or(Some(parts.host))
-        }
-        _ => None,
-    };
+    let seen = Seen { snapshot, sent: &sent, parts: &parts, captures: &matched.captures };
+    let becomes = action::of(&seen, route, served);
+    let action = if refused.is_some() { "refused".to_owned() } else { becomes.action };
     let config = snapshot.config.routes.iter().find(|config| config.name.as_str() == route.name);
     let taken = Taken {
         name: route.name.clone(),
         pattern: matched.pattern.to_owned(),
+        version: version.and_then(Result::ok).map_or_else(Vec::new, |version| version.lines),
         captures: matched.captures.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         action,
-        target,
-        host: host.filter(|host| !host.is_empty()).map(str::to_owned),
-        upstreams,
+        target: becomes.target,
+        host: becomes.host.filter(|host| !host.is_empty()),
+        upstreams: becomes.upstreams,
         cache: config.map_or_else(Vec::new, |config| cache::lines(config, route, &parts, &matched.captures)),
         body_limit: route.body_limit,
     };
-    Ok(Explanation { request: described, route: Some(taken), refused: None, considered })
+    Ok(Explanation { request: described, route: Some(taken), refused, considered })
 }
 
 fn describe(considered: &Considered<'_>) -> String {
@@ -187,30 +178,6 @@ fn describe(considered: &Considered<'_>) -> String {
     format!("{route} ({host}, {pattern}): {outcome}")
 }
 
-fn describe_share(snapshot: &Snapshot, target: &Target, share: f64) -> Share {
-    let name = target.name();
-    let section = snapshot.config.upstreams.iter().find(|(key, _)| key.as_str() == name);
-    let section = section.map(|(_, section)| section);
-    let balance = section.and_then(|s| serde_json::to_value(&s.balance).ok());
-    let balance = balance.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
-    let ResolvedTimeouts { connect, first_byte, read, write, total, tunnel } = target.timeouts;
-    let mut timeouts = format!(
-        "connect {connect:?}, first byte {first_byte:?}, read {read:?}, write {write:?}, tunnel {tunnel:?}",
-    );
-    if let Some(total) = total {
-        timeouts.push_str(&format!(", total {total:?}"));
-    }
-    Share {
-        name: name.to_owned(),
-        percent: share * 100.0,
-        balance: balance.unwrap_or_default(),
-        backends: section
-            .map_or_else(Vec::new, |s| s.backends.iter().map(|b| b.address().to_owned()).collect()),
-        timeouts,
-        attempts: target.retry().attempts(),
-    }
-}
-
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "request    {}", self.request)?;
@@ -221,6 +188,9 @@ impl fmt::Display for Explanation {
             writeln!(f, "route      {} (pattern {})", route.name, route.pattern)?;
             for (name, value) in &route.captures {
                 writeln!(f, "           {{{name}}} = {value}")?;
+            }
+            for (index, line) in route.version.iter().enumerate() {
+                writeln!(f, "{:<11}{line}", if index == 0 { "version" } else { "" })?;
             }
             writeln!(f, "action     {}", route.action)?;
             if let Some(target) = &route.target {

@@ -40,7 +40,9 @@ impl Gateway {
         admit::normalize(session.req_header_mut())?;
         let request = session.req_header();
         route::select(request, ctx, &self.resources)?;
-        admit::announced_body(request, ctx.planned()?.route.body_limit)
+        admit::announced_body(request, ctx.planned()?.route.body_limit)?;
+        cache::begin(request, ctx, &self.resources);
+        Ok(())
     }
 }
 

@@ -69,6 +69,8 @@ pub struct PurgeRequest {
     pub subject: Subject,
     /// What becomes of it.
     pub mode: Mode,
+    /// The same under the other names it is kept by, which whoever asks does not know.
+    pub also: Vec<Subject>,
 }
 
 impl PurgeRequest {
@@ -99,23 +101,28 @@ impl PurgeRequest {
             }
         }
         match subject {
-            Some((_, subject)) => Ok(Self { subject, mode: mode.unwrap_or_default() }),
+            Some((_, subject)) => Ok(Self { subject, mode: mode.unwrap_or_default(), also: Vec::new() }),
             None => refuse(format!("nothing to purge: give one of {}", listed(&SUBJECTS))),
         }
     }
 
     /// The records that make it so from `at` on.
     pub fn records(&self, keys: &KeyMaker, at: Stamp) -> Vec<Record> {
-        let scopes = match &self.subject {
-            Subject::Urls(urls) => urls.iter().map(|url| Scope::Url(url.tag(keys))).collect(),
-            Subject::Pattern(glob) => vec![Scope::Pattern(glob.clone())],
-            Subject::Tags(tags) => {
-                tags.iter().map(|tag| Scope::Tag(keys.tag("tag", tag.as_bytes()))).collect()
-            }
-            Subject::Route(route) => vec![Scope::Route(keys.tag("route", route.as_bytes()))],
-            Subject::All => vec![Scope::All],
-        };
-        scopes.into_iter().map(|scope| Record { scope, mode: self.mode, at }).collect()
+        let subjects = std::iter::once(&self.subject).chain(&self.also);
+        let scopes = subjects.flat_map(|subject| subject.scopes(keys));
+        scopes.map(|scope| Record { scope, mode: self.mode, at }).collect()
+    }
+}
+
+impl Subject {
+    fn scopes(&self, keys: &KeyMaker) -> Vec<Scope> {
+        match self {
+            Self::Urls(urls) => urls.iter().map(|url| Scope::Url(url.tag(keys))).collect(),
+            Self::Pattern(glob) => vec![Scope::Pattern(glob.clone())],
+            Self::Tags(tags) => tags.iter().map(|tag| Scope::Tag(keys.tag("tag", tag.as_bytes()))).collect(),
+            Self::Route(route) => vec![Scope::Route(keys.tag("route", route.as_bytes()))],
+            Self::All => vec![Scope::All],
+        }
     }
 }
 

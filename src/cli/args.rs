@@ -34,6 +34,12 @@ pub enum Command {
     Demo(DemoArgs),
     /// Asks a running gateway whether it is ready; exits with 0 or 1.
     Healthcheck(HealthcheckArgs),
+    /// Takes responses out of the cache of a running gateway, on every node that shares it.
+    Purge(PurgeArgs),
+    /// Prints the statistics of the cache of a running gateway.
+    Stats(StatsArgs),
+    /// Prints the versions of the API of a running gateway, and who still calls those that end.
+    Versions(VersionsArgs),
     /// Prints a completion script for a shell.
     Completions {
         /// The shell.
@@ -108,18 +114,94 @@ pub struct DemoArgs {
     pub latency: Period,
 }
 
-/// Whom to ask.
+/// Which gateway to ask.
 #[derive(Clone, Debug, clap::Args)]
-pub struct HealthcheckArgs {
+pub struct AdminArgs {
     /// The admin port.
     #[arg(long, default_value = "127.0.0.1:9900")]
     pub admin: SocketAddr,
-    /// Asks whether it is alive rather than ready.
-    #[arg(long)]
-    pub live: bool,
+    /// The bearer token of the admin port, if it wants one.
+    #[arg(long, env = "NILEGATE_ADMIN_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
     /// The longest wait for an answer.
     #[arg(long, default_value = "2s")]
     pub timeout: Period,
+}
+
+/// What to ask about its health.
+#[derive(Clone, Debug, clap::Args)]
+pub struct HealthcheckArgs {
+    #[command(flatten)]
+    pub admin: AdminArgs,
+    /// Asks whether it is alive rather than ready.
+    #[arg(long)]
+    pub live: bool,
+}
+
+/// What to purge: one kind of name.
+#[derive(Clone, Debug, clap::Args)]
+#[group(id = "subject", required = true, multiple = false, args = ["url", "tag", "pattern", "route", "all"])]
+pub struct PurgeArgs {
+    /// A URL with its query, in all variants; may be given several times.
+    #[arg(long)]
+    pub url: Vec<String>,
+    /// A tag; may be given several times.
+    #[arg(long)]
+    pub tag: Vec<String>,
+    /// A pattern of host and path, such as `/patients/**`.
+    #[arg(long)]
+    pub pattern: Option<String>,
+    /// The name of a route: everything it keeps.
+    #[arg(long)]
+    pub route: Option<String>,
+    /// Everything.
+    #[arg(long)]
+    pub all: bool,
+    /// What becomes of what is purged.
+    #[arg(long, value_enum, default_value_t)]
+    pub mode: PurgeMode,
+    #[command(flatten)]
+    pub admin: AdminArgs,
+}
+
+/// What becomes of what is purged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum PurgeMode {
+    /// It is not served again.
+    #[default]
+    Hard,
+    /// It is served stale, while it is fetched anew.
+    Soft,
+    /// It is fetched anew at once.
+    Refresh,
+}
+
+impl PurgeMode {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hard => "hard",
+            Self::Soft => "soft",
+            Self::Refresh => "refresh",
+        }
+    }
+}
+
+/// Whose statistics.
+#[derive(Clone, Debug, clap::Args)]
+pub struct StatsArgs {
+    #[command(flatten)]
+    pub admin: AdminArgs,
+}
+
+/// Whose versions.
+#[derive(Clone, Debug, clap::Args)]
+pub struct VersionsArgs {
+    #[command(flatten)]
+    pub admin: AdminArgs,
+    /// How the answer is printed.
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 impl Args {

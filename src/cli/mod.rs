@@ -2,9 +2,9 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "answers of commands are what these are for")]
 
+mod admin;
 mod args;
 mod demo;
-mod healthcheck;
 mod inspect;
 
 use std::process::ExitCode;
@@ -28,7 +28,10 @@ pub fn main() -> ExitCode {
         Command::Schema => inspect::schema(),
         Command::Explain(explain) => inspect::explain(&explain),
         Command::Demo(demo) => demo::run(&demo),
-        Command::Healthcheck(check) => healthcheck::run(&check),
+        Command::Healthcheck(check) => admin::healthcheck(&check),
+        Command::Purge(purge) => admin::purge(&purge),
+        Command::Stats(stats) => admin::stats(&stats),
+        Command::Versions(versions) => admin::versions(&versions),
         Command::Completions { shell } => {
             clap_complete::generate(
                 shell,

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{
+    api_version::{ServedVersionConfig, VersionName},
     cache::CacheConfig,
     headers::{HeadersConfig, SecurityHeadersConfig},
     upstream::{RetryConfig, TimeoutsConfig},
@@ -51,6 +52,10 @@ pub struct RouteConfig {
     /// Protective response fields, instead of those of all routes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub security_headers: Option<SecurityHeadersConfig>,
+    /// How each version of the API is served. The paths of `match` are then without the
+    /// version: `/api/patients/**` takes `/api/v1/patients/1` too. Leave out: the route has no versions.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub versions: BTreeMap<VersionName, ServedVersionConfig>,
     /// Keeps responses and serves them again. Leave out: nothing is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheConfig>,

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    api_version::ApiVersionsConfig,
     headers::{ForwardingConfig, HeadersConfig, SecurityHeadersConfig},
     route::RouteConfig,
     upstream::UpstreamConfig,
@@ -20,6 +21,9 @@ pub struct TrafficConfig {
     pub upstreams: BTreeMap<Name, UpstreamConfig>,
     /// Which requests go where.
     pub routes: Vec<RouteConfig>,
+    /// The versions of the API. Leave out: requests have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_versions: Option<ApiVersionsConfig>,
     /// What becomes of paths that different servers read differently.
     #[serde(skip_serializing_if = "PathsConfig::is_default")]
     pub paths: PathsConfig,

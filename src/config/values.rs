@@ -201,6 +201,7 @@ macro_rules! string_value {
         }
     };
 }
+pub(super) use string_value;
 
 string_value!(
     Period,

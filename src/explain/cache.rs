@@ -43,6 +43,9 @@ pub fn lines(
 fn key(section: &CacheConfig, config: &RouteConfig, parts: &RequestParts<'_>) -> Vec<String> {
     let key = &section.key;
     let mut names = vec![format!("route {}", config.name), "scheme".to_owned()];
+    if !config.versions.is_empty() {
+        names.push("version".to_owned());
+    }
     if key.host {
         names.push(format!("host {}", parts.host));
     }

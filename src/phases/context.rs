@@ -7,13 +7,13 @@ use std::{
 
 use http::{HeaderValue, StatusCode};
 
-use super::{cache::CacheUse, rejection::Rejection};
+use super::{api_version::RequestVersion, cache::CacheUse, rejection::Rejection};
 use crate::{
     downstream::DeadlineHandle,
     headers::{Client, RequestId},
     runtime::{
         listener::Listener,
-        route::{Route, Target},
+        route::{Route, Served, Target},
         snapshot::Snapshot,
     },
     telemetry::metrics::InFlight,
@@ -32,6 +32,8 @@ pub struct RequestContext {
     pub request_id: Option<RequestId>,
     /// The generation this request is served by.
     pub snapshot: Option<Arc<Snapshot>>,
+    /// The version of the API it is for. `None` on routes without versions.
+    pub version: Option<RequestVersion>,
     /// The plan, once matched.
     pub plan: Option<Plan>,
     /// What the cache has to do with it. `None`: nothing.
@@ -135,6 +137,7 @@ impl RequestContext {
             listener: None,
             request_id: None,
             snapshot: None,
+            version: None,
             plan: None,
             cache: None,
             attempts: Attempts::default(),
@@ -157,6 +160,11 @@ impl RequestContext {
     /// The upstream this request goes to.
     pub fn target(&self) -> Option<&Arc<Target>> {
         self.plan.as_ref()?.target.as_ref()
+    }
+
+    /// How the route serves the version of the request.
+    pub fn served(&self) -> Option<&Served> {
+        self.plan.as_ref()?.route.served(self.version.as_ref()?.wish.version)
     }
 
     /// The plan, or a refusal where a phase ran before routing.

@@ -11,7 +11,7 @@ use pingora_core::{
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
-use super::context::RequestContext;
+use super::{api_version, context::RequestContext};
 use crate::{
     cache::directives::{CAPABILITY, CAPABILITY_FIELD},
     headers::{self, Hop},
@@ -37,7 +37,9 @@ pub fn to_upstream(upstream: &mut RequestHeader, version: Version, ctx: &Request
         // Instead of what the client sent: what it claims must not decide what all others get.
         upstream.insert_header(CAPABILITY_FIELD, CAPABILITY)?;
     }
-    plan.route.request_headers.apply_request(upstream)?;
+    api_version::to_upstream(upstream, ctx)?;
+    let rules = ctx.served().map_or(&plan.route.request_headers, |served| &served.request_headers);
+    rules.apply_request(upstream)?;
     if let Some(host) = plan.route.rewrite.as_ref().and_then(|rewrite| rewrite.host()) {
         upstream.insert_header(header::HOST, host)?;
     }
@@ -116,11 +118,13 @@ pub fn to_downstream(response: &mut ResponseHeader, ctx: &RequestContext) -> Res
         return Ok(());
     }
     identify(response, ctx)?;
+    api_version::announce(response, ctx)?;
     if let Some(plan) = &ctx.plan {
         if let Some(security) = &plan.route.security_headers {
             security.apply(response, ctx.is_tls())?;
         }
-        plan.route.response_headers.apply_response(response)?;
+        let rules = ctx.served().map_or(&plan.route.response_headers, |served| &served.response_headers);
+        rules.apply_response(response)?;
     }
     Ok(())
 }

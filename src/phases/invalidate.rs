@@ -45,9 +45,10 @@ pub async fn after(
     let Ok((url, tags)) = named else { return };
     let named = |field: HeaderName| {
         let reference = str::from_utf8(response.headers.get(field)?.as_bytes()).ok()?;
-        url.join(reference, ctx.is_tls())
+        let other = url.join(reference, ctx.is_tls())?;
+        Some(cache::manage::unversioned(&other, snapshot).into_iter().chain([other]))
     };
-    let others = [header::LOCATION, header::CONTENT_LOCATION].into_iter().filter_map(named);
+    let others = [header::LOCATION, header::CONTENT_LOCATION].into_iter().filter_map(named).flatten();
     let urls = std::iter::once(url.clone()).chain(others).map(|url| Scope::Url(url.tag(store.keys())));
     let scopes = urls.chain(tags.into_iter().map(Scope::Tag));
     let at = store.now();

@@ -159,6 +159,7 @@ fn write(
     let authority = request.uri.authority().map(|authority| authority.as_str().as_bytes());
     let plan = ctx.plan.as_ref();
     let attempts = &ctx.attempts;
+    let version = ctx.version.as_ref();
     log.write(&AccessRecord {
         time: SystemTime::now(),
         request_id: ctx.id(),
@@ -183,6 +184,8 @@ fn write(
         error,
         detail: ctx.rejection.as_ref().map(Rejection::code),
         cache: exchange.cache.map(CacheResult::as_str),
+        api_version: version.map(|version| version.versions.name(version.wish.version)),
+        api_version_source: version.map(|version| version.wish.origin.as_str()),
         user_agent: header(http::header::USER_AGENT),
     });
 }

@@ -8,7 +8,10 @@ use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
-use super::context::RequestContext;
+use super::{
+    api_version::{self, VersionProblem},
+    context::RequestContext,
+};
 use crate::{
     framing,
     telemetry::reason::{BadRequestReason, ErrorReason},
@@ -47,6 +50,8 @@ pub enum Rejection {
     TotalTimeout,
     /// It wants a stored response or none, and there is none.
     OnlyIfCached,
+    /// It is for a version of the API that it cannot have.
+    ApiVersion(Box<VersionProblem>),
     /// It may not purge.
     PurgeForbidden,
     /// It lacks the token for what it asks.
@@ -78,6 +83,7 @@ impl Rejection {
             Self::UpstreamBadResponse => ErrorReason::UpstreamBadResponse,
             Self::TotalTimeout => ErrorReason::TotalTimeout,
             Self::OnlyIfCached => ErrorReason::OnlyIfCached,
+            Self::ApiVersion(_) => ErrorReason::ApiVersion,
             Self::PurgeForbidden => ErrorReason::PurgeForbidden,
             Self::Unauthorized => ErrorReason::Unauthorized,
             Self::ClientAbort => ErrorReason::ClientAbort,
@@ -90,6 +96,7 @@ impl Rejection {
     pub fn code(&self) -> &'static str {
         match self {
             Self::BadRequest(reason) => reason.as_str(),
+            Self::ApiVersion(problem) => problem.code(),
             other => other.reason().as_str(),
         }
     }
@@ -108,6 +115,7 @@ impl Rejection {
             }
             Self::ConnectTimeout | Self::UpstreamTimeout | Self::TotalTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::OnlyIfCached => StatusCode::GATEWAY_TIMEOUT,
+            Self::ApiVersion(problem) => problem.status(),
             Self::PurgeForbidden => StatusCode::FORBIDDEN,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             // 499 is nginx's; it is never sent, only counted.
@@ -126,6 +134,7 @@ impl Rejection {
                     reason.as_str().replace('_', " ")
                 ));
             }
+            Self::ApiVersion(problem) => return problem.detail(),
             Self::NoRoute => "No route takes this request.",
             Self::BodyTooLarge => "The request body is larger than this route allows.",
             Self::OnlyIfCached => "There is no stored response for this request.",
@@ -164,7 +173,11 @@ impl Rejection {
 
     /// Seconds after which trying again may help.
     fn retry_after(&self) -> Option<u32> {
-        matches!(self, Self::NoHealthyBackend | Self::CircuitOpen).then_some(1)
+        match self {
+            Self::NoHealthyBackend | Self::CircuitOpen => Some(1),
+            Self::ApiVersion(problem) => problem.retry_after,
+            _ => None,
+        }
     }
 
     /// The refusal behind an error of Pingora: the one we raised, or the one that fits.
@@ -217,7 +230,7 @@ impl Rejection {
     /// The body of the answer (RFC 9457).
     pub fn problem(&self, request_id: &str) -> Bytes {
         let status = self.status();
-        let problem = serde_json::json!({
+        let mut problem = serde_json::json!({
             "type": format!("urn:nilegate:problem:{}", self.code()),
             "title": status.canonical_reason().unwrap_or("Error"),
             "status": status.as_u16(),
@@ -225,6 +238,9 @@ impl Rejection {
             "detail": self.detail(),
             "request_id": request_id,
         });
+        if let Self::ApiVersion(version) = self {
+            api_version::extend(version, &mut problem);
+        }
         Bytes::from(problem.to_string())
     }
 }
@@ -294,6 +310,7 @@ async fn write(
         response.insert_header(header::RETRY_AFTER, seconds)?;
     }
     super::headers::identify(&mut response, ctx)?;
+    api_version::announce(&mut response, ctx)?;
     answer(session, response, body).await
 }
 

@@ -1,46 +1,64 @@
 //! From the request and the snapshot to a plan; answers that need no upstream.
 
+use std::{borrow::Cow, sync::Arc};
+
 use http::header;
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
 use super::{
-    cache::{self, Outset},
+    api_version,
     context::{Plan, RequestContext},
     headers::to_downstream,
     rejection::{Rejection, answer},
 };
 use crate::{
-    routing::RequestParts,
-    runtime::{resources::Resources, route::Action},
+    routing::{Captures, RequestParts},
+    runtime::{
+        resources::Resources,
+        route::{Action, Served},
+        snapshot::{Located, Snapshot},
+    },
     telemetry::reason::BadRequestReason,
 };
 
 /// Matches the request and resolves everything later phases need.
 ///
 /// # Errors
-/// [`Rejection::NoRoute`] when no route takes it, [`Rejection::BadRequest`] when
-/// its path is not fit to be routed.
+/// [`Rejection::NoRoute`] when no route takes it, [`Rejection::BadRequest`] when its path is
+/// not fit to be routed, [`Rejection::ApiVersion`] when it cannot have the version it is for.
 pub fn select(
     request: &RequestHeader,
     ctx: &mut RequestContext,
     resources: &Resources,
 ) -> Result<(), Rejection> {
-    let snapshot = ctx.snapshot.as_ref().ok_or(Rejection::OutOfOrder)?;
+    let snapshot = Arc::clone(ctx.snapshot.as_ref().ok_or(Rejection::OutOfOrder)?);
     let sent = parts(request);
     let path = snapshot.paths.apply(sent.path);
     let path = path.map_err(|_| Rejection::BadRequest(BadRequestReason::SuspiciousPath))?;
-    let parts = RequestParts { path: &path, ..sent };
-    let matched = snapshot.routes.find(&parts).ok_or(Rejection::NoRoute)?;
+    let literal = RequestParts { path: &path, ..sent };
+    let unversioned = snapshot.unversioned(&path);
+    let located = snapshot.locate(&literal, unversioned.as_ref()).ok_or(Rejection::NoRoute)?;
+    let Located { parts, matched, stated } = located;
     let route = matched.value.clone();
-    let (target, location) = match &route.action {
-        Action::Proxy(split) => (Some(split.pick(rand::random()).clone()), None),
-        // Now, because captures borrow from the request.
-        Action::Redirect(redirect) => (None, redirect.location(&parts, &matched.captures)),
-        Action::Respond { .. } => (None, None),
+    let resolved = api_version::resolve(&route, &parts, stated, ctx, resources);
+    let served = ctx.version.as_ref().and_then(|version| route.served(version.wish.version));
+    let split = match (&route.action, served) {
+        (_, Some(served)) => Some(&served.upstreams),
+        (Action::Proxy(split), None) => Some(split),
+        _ => None,
     };
-    let rewritten =
-        route.rewrite.as_ref().and_then(|rewrite| rewrite.apply(parts.path, parts.query, &matched.captures));
+    let target = split.map(|split| split.pick(rand::random()).clone());
+    // Now, because captures borrow from the request.
+    let location = match &route.action {
+        Action::Redirect(redirect) => redirect.location(&parts, &matched.captures),
+        _ => None,
+    };
+    let rewritten = match (served, &route.rewrite) {
+        (Some(served), _) => Some(versioned(served, &parts, &matched.captures, &snapshot)),
+        (None, Some(rewrite)) => rewrite.apply(parts.path, parts.query, &matched.captures),
+        (None, None) => None,
+    };
     let rewritten = rewritten.or_else(|| normalised(&sent, &parts));
     let hash = target.as_ref().and_then(|target| {
         let client = ctx.client.as_ref()?;
@@ -48,19 +66,53 @@ pub fn select(
     });
     let deadline = target.as_ref().and_then(|t| t.timeouts.total).map(|total| ctx.started_at + total);
     let pattern = matched.pattern.to_owned();
-    let outset = Outset { route: &route, parts: &parts, tls: ctx.is_tls() };
-    ctx.cache = cache::begin(&outset, resources);
     let in_flight = route.metrics.begin();
     ctx.plan = Some(Plan { route, pattern, target, location, rewritten, deadline, hash, in_flight });
-    Ok(())
+    resolved
+}
+
+/// The target for the service that speaks the version, as that version writes it.
+pub fn versioned(
+    served: &Served,
+    parts: &RequestParts<'_>,
+    captures: &Captures<'_, '_>,
+    snapshot: &Snapshot,
+) -> String {
+    let path = served.path.as_ref().and_then(|path| path.apply(parts.path, parts.query, captures));
+    path.unwrap_or_else(|| {
+        let versions = snapshot.versions.as_ref();
+        let path = versions.map(|versions| versions.insert(parts.path, served.spoken));
+        joined(path.as_deref().unwrap_or(parts.path), parts.query)
+    })
+}
+
+/// The path of a request as its route sees it.
+///
+/// # Errors
+/// [`Rejection::OutOfOrder`] before a route is known.
+pub fn seen<'r>(request: &'r RequestHeader, ctx: &RequestContext) -> Result<Cow<'r, str>, Rejection> {
+    let (Some(snapshot), Some(plan)) = (&ctx.snapshot, &ctx.plan) else { return Err(Rejection::OutOfOrder) };
+    let path = snapshot.paths.apply(request.uri.path());
+    let path = path.map_err(|_| Rejection::BadRequest(BadRequestReason::SuspiciousPath))?;
+    if plan.route.is_versioned()
+        && let Some(unversioned) = snapshot.unversioned(&path)
+    {
+        return Ok(Cow::Owned(unversioned.path));
+    }
+    Ok(path)
+}
+
+/// A path and a query as one target.
+pub fn joined(path: &str, query: Option<&str>) -> String {
+    match query {
+        None => path.to_owned(),
+        Some(query) => format!("{path}?{query}"),
+    }
 }
 
 /// The target for the backend, if its path is no longer the one that was sent.
 pub fn normalised(sent: &RequestParts<'_>, seen: &RequestParts<'_>) -> Option<String> {
-    (sent.path != seen.path).then(|| match seen.query {
-        None => seen.path.to_owned(),
-        Some(query) => format!("{}?{query}", seen.path),
-    })
+    (sent.path != seen.path).then(|| joined(seen.path, seen.query))
 }
 
 /// The parts of a request that routing looks at, with its path as sent.
@@ -87,7 +139,14 @@ pub fn parts(request: &RequestHeader) -> RequestParts<'_> {
 pub async fn answer_locally(session: &mut Session, ctx: &RequestContext) -> pingora_core::Result<bool> {
     let plan = ctx.planned()?;
     let (mut response, body) = match &plan.route.action {
-        Action::Proxy(_) => return Ok(false),
+        Action::Proxy(_) | Action::Versioned => return Ok(false),
+        Action::VersionList => {
+            let mut response = ResponseHeader::build(http::StatusCode::OK, Some(8))?;
+            response.insert_header(header::CONTENT_TYPE, "application/json")?;
+            // Long enough to be useful to caches, short enough for the dates in it.
+            response.insert_header(header::CACHE_CONTROL, "max-age=60")?;
+            (response, api_version::list(ctx))
+        }
         Action::Redirect(redirect) => {
             let to = plan.location.as_ref().ok_or(Rejection::BadRequest(BadRequestReason::MissingHost))?;
             let mut response = ResponseHeader::build(redirect.status(), Some(8))?;

@@ -1,28 +1,35 @@
 //! From the `traffic:` section to a snapshot, reporting every problem at once.
 
+mod versions;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
+use self::versions::RouteRules;
 use super::{
     resources::Resources,
     route::{Action, Route, RouteCache, Target},
     snapshot::{NamedUpstream, Snapshot},
 };
 use crate::{
+    api_version::Versions,
     cache::{compress::Compression, policy::CachePolicy, tags::TagTemplates},
     config::{
         finding::Problem,
         headers::HeaderRulesConfig,
-        route::{RespondConfig, RouteConfig},
+        route::{MatchConfig, RespondConfig, RouteConfig},
         traffic::TrafficConfig,
-        values::Name,
+        values::{Name, OneOrMany},
     },
     headers::{Forwarding, HeaderRules, Message, SecurityHeaders},
     routing::{Entry, PathPolicy, Redirect, Rewrite, RouteTable, WeightedSplit, captures_of},
     upstream::{RetryPolicy, Upstream},
 };
+
+/// The name of the route that lists the versions. Names of configured routes cannot start with `_`.
+const VERSION_LIST: &str = "_api_versions";
 
 /// Compiles a snapshot. Upstreams whose configuration did not change are taken
 /// over from the previous snapshot with their health, pools and breakers.
@@ -37,7 +44,16 @@ pub fn build(
     let mut problems = Problems::default();
     let upstreams = upstreams(config, resources, previous, &mut problems);
     let forwarding = problems.take("traffic.forwarding", Forwarding::compile(&config.forwarding));
-    let builder = RouteBuilder { config, resources, upstreams: &upstreams };
+    let versions = match &config.api_versions {
+        Some(section) => problems.take("traffic.api_versions", Versions::compile(section)).map(Arc::new),
+        None => None,
+    };
+    let builder = RouteBuilder { config, resources, upstreams: &upstreams, versions: versions.as_deref() };
+    let listing = config.api_versions.as_ref().map(|section| MatchConfig {
+        path: Some(OneOrMany::One(section.list_path().into_owned())),
+        method: Some(OneOrMany::One("GET".to_owned())),
+        ..MatchConfig::default()
+    });
     let mut routes = Vec::with_capacity(config.routes.len());
     for (index, route) in config.routes.iter().enumerate() {
         let at = format!("traffic.routes[{index}]");
@@ -47,6 +63,13 @@ pub fn build(
             routes.push(Entry { name, matches: &route.matches, value: Arc::new(compiled) });
         }
         problems.add(&at, found.0);
+    }
+    if let Some(matches) = &listing {
+        routes.extend(builder.listing(&mut problems).map(|route| Entry {
+            name: VERSION_LIST,
+            matches,
+            value: Arc::new(route),
+        }));
     }
     if !problems.0.is_empty() {
         // The table reports on every route, so that overlaps show up beside the rest.
@@ -61,6 +84,7 @@ pub fn build(
             generation: previous.map_or(1, |p| p.generation + 1),
             routes,
             paths: PathPolicy::new(&config.paths),
+            versions,
             caches: config.routes.iter().any(|route| route.cache.is_some()),
             upstreams,
             forwarding: Arc::new(forwarding),
@@ -93,6 +117,7 @@ struct RouteBuilder<'a> {
     config: &'a TrafficConfig,
     resources: &'a Resources,
     upstreams: &'a BTreeMap<String, NamedUpstream>,
+    versions: Option<&'a Versions>,
 }
 
 impl RouteBuilder<'_> {
@@ -115,13 +140,18 @@ impl RouteBuilder<'_> {
         let captures: Vec<&str> = captures.iter().map(String::as_str).collect();
         let cache = self.cache(route, &captures, problems);
         let on_write = problems.take("on_write", TagTemplates::compile(&route.on_write, &captures));
+        let (request, response) = (request?, response?);
+        let common = RouteRules { request: &request, response: &response };
+        let versions = self.versions(route, &common, problems);
         Some(Route {
+            versions: versions?,
+            spells_version: self.spells_version(route),
             name: route.name.to_string(),
             action: action?,
             body_limit: route.body_limit.unwrap_or(self.resources.limits.body).get(),
             rewrite: rewrite?,
-            request_headers: request?,
-            response_headers: response?,
+            request_headers: request,
+            response_headers: response,
             security_headers: security?,
             cache: cache?,
             on_write: on_write?,
@@ -152,17 +182,11 @@ impl RouteBuilder<'_> {
     }
 
     fn action(&self, route: &RouteConfig, problems: &mut Problems) -> Option<Action> {
-        if let Some(upstream) = &route.upstream {
-            let target = self.target(route, upstream, "upstream", problems)?;
-            return problems.take("upstream", WeightedSplit::new(vec![(target, 1)])).map(Action::Proxy);
+        if route.upstream.is_some() || route.split.is_some() {
+            return self.split(route, problems).map(Action::Proxy);
         }
-        if let Some(parts) = &route.split {
-            let mut targets = Vec::with_capacity(parts.len());
-            for (index, part) in parts.iter().enumerate() {
-                let at = format!("split[{index}].upstream");
-                targets.push((self.target(route, &part.upstream, &at, problems)?, part.weight));
-            }
-            return problems.take("split", WeightedSplit::new(targets)).map(Action::Proxy);
+        if !route.versions.is_empty() {
+            return Some(Action::Versioned);
         }
         if let Some(redirect) = &route.redirect {
             let redirect = problems.take("redirect", Redirect::compile(redirect, &route.matches));
@@ -176,6 +200,51 @@ impl RouteBuilder<'_> {
             format!("route `{}` says nothing of what becomes of its requests", route.name),
         ));
         None
+    }
+
+    /// The route's own upstreams.
+    fn split(&self, route: &RouteConfig, problems: &mut Problems) -> Option<WeightedSplit<Arc<Target>>> {
+        if let Some(upstream) = &route.upstream {
+            let target = self.target(route, upstream, "upstream", problems)?;
+            return problems.take("upstream", WeightedSplit::new(vec![(target, 1)]));
+        }
+        let parts = route.split.as_deref()?;
+        let mut targets = Vec::with_capacity(parts.len());
+        for (index, part) in parts.iter().enumerate() {
+            let at = format!("split[{index}].upstream");
+            targets.push((self.target(route, &part.upstream, &at, problems)?, part.weight));
+        }
+        problems.take("split", WeightedSplit::new(targets))
+    }
+
+    /// Whether a path of the route names a version itself.
+    fn spells_version(&self, route: &RouteConfig) -> bool {
+        let paths = route.matches.path.as_ref().map(OneOrMany::as_slice).unwrap_or_default();
+        self.versions.is_some_and(|versions| paths.iter().any(|path| versions.split(path).is_some()))
+    }
+
+    /// The route that lists the versions.
+    fn listing(&self, problems: &mut Problems) -> Option<Route> {
+        let common = &self.config.headers;
+        let none = HeaderRulesConfig::default();
+        let security = self.config.security_headers.as_ref();
+        let security = security
+            .map(|section| problems.take("traffic.security_headers", SecurityHeaders::compile(section)));
+        Some(Route {
+            name: VERSION_LIST.to_owned(),
+            action: Action::VersionList,
+            versions: Box::default(),
+            spells_version: false,
+            body_limit: self.resources.limits.body.get(),
+            rewrite: None,
+            request_headers: HeaderRules::default(),
+            response_headers: problems
+                .take("traffic.headers", rules(&common.response, &none, Message::Response))?,
+            security_headers: security.flatten(),
+            cache: None,
+            on_write: TagTemplates::default(),
+            metrics: self.resources.metrics.route(VERSION_LIST),
+        })
     }
 
     fn target(

@@ -6,10 +6,14 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
 use crate::{
+    api_version::VersionIndex,
     cache::{compress::Compression, key::Tag, policy::CachePolicy, tags::TagTemplates},
     headers::{HeaderRules, SecurityHeaders},
     routing::{Redirect, Rewrite, WeightedSplit},
-    telemetry::metrics::{RouteCacheMetrics, RouteMetrics, UpstreamMetrics},
+    telemetry::{
+        api_version::VersionOrigin,
+        metrics::{Counter, Handles, RouteCacheMetrics, RouteMetrics, UpstreamMetrics},
+    },
     upstream::{ResolvedTimeouts, RetryPolicy, Upstream},
 };
 
@@ -19,6 +23,10 @@ pub struct Route {
     pub name: String,
     /// Where the answer comes from.
     pub action: Action,
+    /// How each version of the API is served, by its index. Empty: the route has no versions.
+    pub versions: Box<[Option<Served>]>,
+    /// Whether a path of the route names a version itself.
+    pub spells_version: bool,
     /// Most bytes of a request's body.
     pub body_limit: u64,
     /// Changes to the request target.
@@ -35,6 +43,34 @@ pub struct Route {
     pub on_write: TagTemplates,
     /// Handles of the route's metric series.
     pub metrics: Arc<RouteMetrics>,
+}
+
+impl Route {
+    /// Whether its requests have a version of the API.
+    pub fn is_versioned(&self) -> bool {
+        !self.versions.is_empty()
+    }
+
+    /// How it serves a version; `None`: it does not.
+    pub fn served(&self, version: VersionIndex) -> Option<&Served> {
+        self.versions.get(version.get())?.as_ref()
+    }
+}
+
+/// How a route serves one version of the API.
+pub struct Served {
+    /// The version that the service speaks.
+    pub spoken: VersionIndex,
+    /// The service.
+    pub upstreams: WeightedSplit<Arc<Target>>,
+    /// The path there. `None`: the path of the version that is spoken.
+    pub path: Option<Rewrite>,
+    /// Rules on the fields sent to the backend, those of the route included.
+    pub request_headers: HeaderRules,
+    /// Rules on the fields sent to the client, those of the route included.
+    pub response_headers: HeaderRules,
+    /// Counts the requests for the version.
+    pub metrics: Handles<VersionOrigin, Counter>,
 }
 
 /// What is kept of the responses of a route.
@@ -64,6 +100,10 @@ pub enum Action {
         /// The body.
         body: Bytes,
     },
+    /// From the services that speak the versions of the API.
+    Versioned,
+    /// The list of the versions.
+    VersionList,
 }
 
 /// One upstream as one route uses it.

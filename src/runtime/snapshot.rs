@@ -6,9 +6,10 @@ use arc_swap::{ArcSwap, Guard};
 
 use super::route::{Route, Target};
 use crate::{
+    api_version::{Unversioned, Versions},
     config::traffic::TrafficConfig,
     headers::Forwarding,
-    routing::{PathPolicy, RouteTable},
+    routing::{Matched, PathPolicy, RequestParts, RouteTable},
     telemetry::{
         label::{DiscoveryOutcome, Outcome},
         metrics::{ProcessMetrics, RouteCacheMetrics, UpstreamMetrics},
@@ -24,6 +25,8 @@ pub struct Snapshot {
     pub routes: RouteTable<Arc<Route>>,
     /// What becomes of paths before a route is looked for.
     pub paths: PathPolicy,
+    /// The versions of the API.
+    pub versions: Option<Arc<Versions>>,
     /// Whether any route keeps responses.
     pub caches: bool,
     /// All upstreams by name, for probes, readiness and metrics.
@@ -55,7 +58,43 @@ impl NamedUpstream {
     }
 }
 
+/// The route of a request, and the request as the route sees it.
+pub struct Located<'s, 'r> {
+    /// The request: on a route with versions its path has none.
+    pub parts: RequestParts<'r>,
+    /// The route.
+    pub matched: Matched<'s, 'r, Arc<Route>>,
+    /// The version that was taken out of the path.
+    pub stated: Option<&'r str>,
+}
+
 impl Snapshot {
+    /// The version in a path, and the path without it.
+    pub fn unversioned<'p>(&self, path: &'p str) -> Option<Unversioned<'p>> {
+        self.versions.as_ref()?.split(path)
+    }
+
+    /// The route of a request; `unversioned` is its path without a version, if it states one.
+    ///
+    /// A route whose path names a version itself comes first, then routes with versions, which
+    /// see the path without it, then all others.
+    pub fn locate<'s, 'r>(
+        &'s self,
+        sent: &RequestParts<'r>,
+        unversioned: Option<&'r Unversioned<'r>>,
+    ) -> Option<Located<'s, 'r>> {
+        let matched = self.routes.find(sent);
+        if let Some(unversioned) = unversioned
+            && !matched.as_ref().is_some_and(|matched| matched.value.spells_version)
+        {
+            let parts = RequestParts { path: &unversioned.path, ..*sent };
+            if let Some(matched) = self.routes.find(&parts).filter(|matched| matched.value.is_versioned()) {
+                return Some(Located { parts, matched, stated: Some(unversioned.stated) });
+            }
+        }
+        Some(Located { parts: *sent, matched: matched?, stated: None })
+    }
+
     /// The routes that keep responses, with what is counted for them.
     pub fn cached_routes(&self) -> impl Iterator<Item = (&str, &RouteCacheMetrics)> {
         let routes = self.routes.values();

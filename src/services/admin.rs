@@ -8,7 +8,7 @@ mod refresh;
 
 use std::{
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use async_trait::async_trait;
@@ -18,6 +18,7 @@ use pingora_core::{apps::http_app::ServeHttp, protocols::http::ServerSession};
 use serde_json::json;
 
 use crate::{
+    api_version::listing::listing,
     config::print,
     runtime::{
         reload::{Outcome, Reloader},
@@ -52,14 +53,15 @@ impl Admin {
             "/readyz" if read => self.readiness(),
             "/metrics" if read => self.metrics(),
             "/config" if read => self.config(),
+            "/versions" if read => self.versions(),
             "/reload" if *method == Method::POST => self.reload().await,
-            "/livez" | "/readyz" | "/metrics" | "/config" => not_allowed("GET, HEAD"),
+            "/livez" | "/readyz" | "/metrics" | "/config" | "/versions" => not_allowed("GET, HEAD"),
             "/reload" => not_allowed("POST"),
             _ => problem(
                 StatusCode::NOT_FOUND,
                 "not_found",
-                "The admin port knows /livez, /readyz, /metrics, /config, /cache/stats, /cache/entry, POST \
-                 /cache/purge and POST /reload.",
+                "The admin port knows /livez, /readyz, /metrics, /config, /versions, /cache/stats, /cache/entry, \
+                 POST /cache/purge and POST /reload.",
             ),
         }
     }
@@ -108,6 +110,13 @@ impl Admin {
     fn metrics(&self) -> Response<Vec<u8>> {
         let snapshot = self.reloader.cell().load();
         observe_upstreams(&snapshot);
+        if let Some(versions) = &snapshot.versions {
+            let now = SystemTime::now();
+            let days = versions.all().filter_map(|version| {
+                Some((versions.name(version), versions.life(version).days_to_sunset(now)?))
+            });
+            self.resources.metrics.api_versions().set_days_to_sunset(days);
+        }
         self.resources.cache.observe();
         let metrics = self.resources.metrics.process();
         metrics.set_draining(self.resources.lifecycle.is_draining());
@@ -126,6 +135,32 @@ impl Admin {
     fn config(&self) -> Response<Vec<u8>> {
         let text = print::print(&self.reloader.loaded());
         respond(StatusCode::OK, "application/yaml", text.into_bytes())
+    }
+
+    /// The versions of the API, and who calls those that end.
+    fn versions(&self) -> Response<Vec<u8>> {
+        let snapshot = self.reloader.cell().load();
+        let Some(versions) = &snapshot.versions else {
+            return problem(
+                StatusCode::NOT_FOUND,
+                "no_versions",
+                "The configuration names no versions of the API.",
+            );
+        };
+        let mut data = listing(versions, SystemTime::now());
+        let callers = self.resources.metrics.api_versions().callers();
+        let calls = callers.iter().map(|calls| {
+            let last = UNIX_EPOCH + Duration::from_secs(calls.last);
+            json!({
+                "version": calls.version,
+                "route": calls.route,
+                "consumer": calls.consumer,
+                "count": calls.count,
+                "last": humantime::format_rfc3339_seconds(last).to_string(),
+            })
+        });
+        data["calls"] = calls.collect();
+        json_response(StatusCode::OK, &json!({ "success": true, "data": data }))
     }
 
     async fn reload(&self) -> Response<Vec<u8>> {

@@ -15,6 +15,8 @@ label! {
         OnlyIfCached = "only_if_cached",
         /// The client may not purge.
         PurgeForbidden = "purge_forbidden",
+        /// The request is for a version of the API that is not served.
+        ApiVersion = "api_version",
         /// The client lacks credentials.
         Unauthorized = "unauthorized",
         /// The upstream has no backend that may be selected.

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::harness::{Gateway, Origin};
+use crate::harness::{Answer, Gateway, Origin};
 
 const ROUTES: &str = r#"
 process:
@@ -131,4 +131,75 @@ async fn healthcheck_exits_as_the_gateway_feels() {
     drop(gateway);
     let gone = ask(vec!["healthcheck".into(), "--admin".into(), admin]).await.unwrap();
     assert_eq!(gone.status.code(), Some(1));
+}
+
+#[test]
+fn check_finds_versions_that_cannot_be_served() {
+    let text = r#"
+process: { listeners: [{ address: "127.0.0.1:8080" }] }
+traffic:
+  api_versions: { versions: { v1: {}, v2: {}, v3: {} }, default: v1 }
+  upstreams: { patients: { backends: ["127.0.0.1:8001"] } }
+  routes:
+    - name: patients
+      match: { path: "/api/patients/{id}" }
+      versions:
+        v1: { via: v2, upstream: patients }
+        v2: { path: "/people/{number}", upstream: patients }
+        v3: {}
+        v4: { via: v1 }
+    - { name: loop, match: { path: "/api/x" }, versions: { v1: { via: v2 }, v2: { via: v1 } } }
+"#;
+    let (_directory, path) = written(text);
+    let found = nilegate(&["check", "-c", path.to_str().unwrap()]);
+    let found = String::from_utf8(found.stderr).unwrap();
+    for finding in [
+        "10:34: has no effect beside `via`",
+        "11:21: `{number}` is captured by no path",
+        "12:9: says nothing of the service that speaks it",
+        "13:9: there is no version `v4`",
+        "14:71: leads back to where it came from",
+    ] {
+        assert!(found.contains(finding), "{finding} is not in {found}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cache_and_the_versions_of_a_running_gateway() {
+    let origin = Origin::start(|_| Answer::ok("x").header("Cache-Control", "max-age=3600")).await;
+    let traffic = r#"
+api_versions:
+  versions: { v1: { deprecated: 2024-01-01 }, v2: {} }
+  default: v1
+  consumer: "header:X-Client-Id"
+upstreams: { origin: { backends: ['@origin@'] } }
+routes:
+  - { name: kept, match: { path: "/api/**" }, upstream: origin, cache: {}, versions: { v1: {}, v2: {} } }
+"#;
+    let gateway = Gateway::new().set("origin", &origin).traffic(traffic).start().await;
+    let admin = gateway.admin_address().to_string();
+    let ask = async |words: &[&str]| {
+        let words: Vec<String> =
+            words.iter().chain(&["--admin", &admin]).map(|&word| word.to_owned()).collect();
+        let run = move || nilegate(&words.iter().map(String::as_str).collect::<Vec<_>>());
+        tokio::task::spawn_blocking(run).await.unwrap()
+    };
+    for _ in 0..2 {
+        gateway.client().get("/api/v1/a").header("X-Client-Id", "lab").send().await;
+    }
+    assert_eq!(origin.requests().len(), 1);
+    assert!(stdout(&ask(&["stats"]).await).contains("\"hits\": 1"));
+    let purged = ask(&["purge", "--url", &format!("http://{}/api/v1/a", gateway.address())]).await;
+    assert!(purged.status.success(), "{purged:?}");
+    gateway.get("/api/v1/a").await;
+    assert_eq!(origin.requests().len(), 2, "it was purged");
+    let everything = ask(&["purge", "--pattern", "/**"]).await;
+    assert_eq!(everything.status.code(), Some(1), "{}", stdout(&everything));
+    assert_eq!(ask(&["purge"]).await.status.code(), Some(2), "nothing is named");
+    let versions = stdout(&ask(&["versions"]).await);
+    let lab = versions.lines().find(|line| line.contains("lab")).expect("the caller is named");
+    assert!(lab.starts_with("v1") && lab.contains("kept"), "{versions}");
+    let json: serde_json::Value =
+        serde_json::from_str(&stdout(&ask(&["versions", "--format", "json"]).await)).unwrap();
+    assert_eq!(json["data"]["versions"][0]["status"], "deprecated");
 }

@@ -21,6 +21,8 @@ pub struct Target<'a> {
     /// Keeps apart what is not interchangeable though it has the same URL: the route's name,
     /// because another route may send the same URL elsewhere.
     pub scope: &'a str,
+    /// The version of the API, on routes that have versions.
+    pub version: Option<&'a str>,
     /// Whether the client came over TLS: upstreams redirect those that did not.
     pub tls: bool,
     /// The method.
@@ -44,6 +46,7 @@ impl CachePolicy {
         if rules.host {
             add_host(target, &mut builder);
         }
+        builder.part(target.version.unwrap_or_default().as_bytes());
         builder.part(target.path.as_bytes());
         rules.query.add(target.query, &mut builder);
         for name in &rules.headers {

@@ -314,7 +314,7 @@ struct Asked<'a> {
 }
 
 fn asked<'a>(host: &'a str, path: &'a str, query: Option<&'a str>) -> Asked<'a> {
-    let target = Target { scope: "r", tls: false, method: &Method::GET, host, path, query };
+    let target = Target { scope: "r", version: None, tls: false, method: &Method::GET, host, path, query };
     Asked { target, headers: HeaderMap::new() }
 }
 

@@ -35,6 +35,9 @@ pub(super) fn check(traffic: &TrafficConfig, problems: &mut Vec<Problem>) {
         action(&here, route, problems);
         conditions(&here, &route.matches, problems);
         fields::headers(&format!("{here}.headers"), &route.headers, problems);
+        for (version, served) in &route.versions {
+            fields::headers(&format!("{here}.versions.{version}.headers"), &served.headers, problems);
+        }
         if let Some(security) = &route.security_headers {
             fields::security(&format!("{here}.security_headers"), security, problems);
         }
@@ -52,7 +55,11 @@ pub(super) fn check(traffic: &TrafficConfig, problems: &mut Vec<Problem>) {
 fn references<'a>(here: &str, route: &'a RouteConfig) -> Vec<(String, &'a Name)> {
     let one = route.upstream.iter().map(|name| (format!("{here}.upstream"), name));
     let parts = route.split.iter().flatten().enumerate();
-    one.chain(parts.map(|(i, part)| (format!("{here}.split[{i}].upstream"), &part.upstream))).collect()
+    let split = parts.map(|(i, part)| (format!("{here}.split[{i}].upstream"), &part.upstream));
+    let versions = route.versions.iter().filter_map(|(version, served)| {
+        Some((format!("{here}.versions.{version}.upstream"), served.upstream.as_ref()?))
+    });
+    one.chain(split).chain(versions).collect()
 }
 
 /// What becomes of a matching request: exactly one thing.
@@ -65,6 +72,7 @@ fn action(here: &str, route: &RouteConfig, problems: &mut Vec<Problem>) {
     ];
     let chosen: Vec<_> = actions.iter().filter(|(_, present)| *present).map(|(key, _)| *key).collect();
     match chosen.as_slice() {
+        [] if !route.versions.is_empty() => {}
         [] => problems.push(
             Problem::new(here, format!("the route `{}` does nothing with its requests", route.name))
                 .hint("add one of `upstream`, `split`, `redirect`, `respond`"),
@@ -109,6 +117,7 @@ fn without_upstream(here: &str, route: &RouteConfig, action: &str, problems: &mu
         ("rewrite", route.rewrite.is_some()),
         ("timeouts", route.timeouts.is_some()),
         ("retry", route.retry.is_some()),
+        ("versions", !route.versions.is_empty()),
     ] {
         if present {
             let message = format!("`{key}` has no effect on a route with `{action}`");

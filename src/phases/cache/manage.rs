@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq as _;
 
 use crate::{
     cache::{
-        invalidation::Mode,
+        invalidation::{Glob, Mode},
         purge::{PurgeRequest, Subject, UrlName},
     },
     phases::{
@@ -19,7 +19,7 @@ use crate::{
         rejection::{Rejection, answer},
         route,
     },
-    runtime::resources::Resources,
+    runtime::{resources::Resources, snapshot::Snapshot},
 };
 
 /// What is asked of the cache itself.
@@ -90,10 +90,38 @@ pub async fn serve(
     answer(session, response, body).await
 }
 
+/// The names without a version of the API, under which routes with versions keep what is named
+/// with one: a resource is purged in all its versions.
+pub fn other_names(subject: &Subject, snapshot: &Snapshot) -> Vec<Subject> {
+    match subject {
+        Subject::Urls(urls) => {
+            let plain: Vec<_> = urls.iter().filter_map(|url| unversioned(url, snapshot)).collect();
+            if plain.is_empty() { Vec::new() } else { vec![Subject::Urls(plain)] }
+        }
+        Subject::Pattern(glob) => {
+            let (host, path) = glob.text().split_at(glob.text().find('/').unwrap_or(glob.text().len()));
+            let plain = snapshot
+                .unversioned(path)
+                .and_then(|plain| Glob::parse(&format!("{host}{}", plain.path)).ok());
+            plain.map(Subject::Pattern).into_iter().collect()
+        }
+        Subject::Tags(_) | Subject::Route(_) | Subject::All => Vec::new(),
+    }
+}
+
+/// The name of a URL without the version of the API that is in its path.
+pub fn unversioned(url: &UrlName, snapshot: &Snapshot) -> Option<UrlName> {
+    let target = url.path_and_query();
+    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+    let plain = snapshot.unversioned(path)?;
+    UrlName::parse(&format!("https://{}{}", url.host(), route::joined(&plain.path, query))).ok()
+}
+
 async fn purge(request: &RequestHeader, ctx: &RequestContext, resources: &Resources) -> Value {
     let parts = route::parts(request);
     let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
     let url = UrlName::of_request(parts.host, ctx.is_tls(), target);
-    let request = PurgeRequest { subject: Subject::Urls(vec![url]), mode: Mode::Hard };
-    json!(resources.cache.purge(request).await)
+    let subject = Subject::Urls(vec![url]);
+    let also = ctx.snapshot.as_ref().map_or_else(Vec::new, |snapshot| other_names(&subject, snapshot));
+    json!(resources.cache.purge(PurgeRequest { subject, mode: Mode::Hard, also }).await)
 }

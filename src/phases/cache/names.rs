@@ -27,13 +27,9 @@ pub fn names(
 ) -> Result<(UrlName, Vec<Tag>), Unkept> {
     let snapshot = ctx.snapshot.as_ref().ok_or(Unkept)?;
     let sent = route::parts(request);
-    let path = snapshot.paths.apply(sent.path).map_err(|_| Unkept)?;
+    let path = route::seen(request, ctx).map_err(|_| Unkept)?;
     let parts = RequestParts { path: &path, ..sent };
-    let target = match parts.query {
-        None => parts.path.to_owned(),
-        Some(query) => format!("{}?{query}", parts.path),
-    };
-    let url = UrlName::of_request(parts.host, ctx.is_tls(), &target);
+    let url = UrlName::of_request(parts.host, ctx.is_tls(), &route::joined(&path, parts.query));
     let mut tags = Vec::new();
     if !templates.is_empty() {
         // Captures borrow from the request, so the route is looked up again.

@@ -21,12 +21,8 @@ use crate::{
         storage::Hit,
         vary::Vary,
     },
-    phases::{context::RequestContext, failure, rejection::Rejection},
-    routing::RequestParts,
-    runtime::{
-        resources::Resources,
-        route::{Route, RouteCache},
-    },
+    phases::{context::RequestContext, failure, rejection::Rejection, route},
+    runtime::{resources::Resources, route::RouteCache},
     telemetry::cache::{RevalidationResult, StaleReason},
 };
 
@@ -61,32 +57,29 @@ pub struct CacheUse {
     pub coding: Option<Coding>,
 }
 
-/// What is known of a request when its route has been found.
-pub struct Outset<'a> {
-    /// The route.
-    pub route: &'a Route,
-    /// The request with its normalised path.
-    pub parts: &'a RequestParts<'a>,
-    /// Whether the client speaks TLS.
-    pub tls: bool,
+/// Finds out what the cache has to do with a request whose route is known.
+pub fn begin(request: &RequestHeader, ctx: &mut RequestContext, resources: &Resources) {
+    ctx.cache = used(request, ctx, resources);
 }
 
-/// Finds out what the cache has to do with a request; `None`: nothing.
-pub fn begin(outset: &Outset<'_>, resources: &Resources) -> Option<Box<CacheUse>> {
-    let Outset { route, parts, tls } = *outset;
-    let RouteCache { policy, .. } = route.cache.as_ref()?;
+fn used(request: &RequestHeader, ctx: &RequestContext, resources: &Resources) -> Option<Box<CacheUse>> {
+    let plan = ctx.plan.as_ref()?;
+    let RouteCache { policy, .. } = plan.route.cache.as_ref()?;
+    let parts = route::parts(request);
     let mut cache = CacheUse::default();
     match policy.request(parts.method, parts.headers, parts.query) {
         Ok(wishes) => cache.wishes = wishes,
         Err(bypass) => cache.bypass = Some(bypass),
     }
     if cache.bypass.is_none() {
+        let path = route::seen(request, ctx).ok()?;
         let target = Target {
-            scope: &route.name,
-            tls,
+            scope: &plan.route.name,
+            version: ctx.version.as_ref().map(|version| version.versions.name(version.wish.version)),
+            tls: ctx.is_tls(),
             method: parts.method,
             host: parts.host,
-            path: parts.path,
+            path: &path,
             query: parts.query,
         };
         cache.slot = policy.key(resources.cache.keys(), &target, parts.headers);

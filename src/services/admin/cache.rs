@@ -19,8 +19,13 @@ use crate::{
         purge::{PurgeRequest, UrlName},
         store::Found,
     },
-    routing::{Matched, RequestParts},
-    runtime::{resources::Resources, route::Route, snapshot::Snapshot},
+    phases::cache::manage,
+    routing::RequestParts,
+    runtime::{
+        resources::Resources,
+        route::Route,
+        snapshot::{Located, Snapshot},
+    },
 };
 
 /// A request to the cache's part of the admin port.
@@ -46,7 +51,7 @@ pub async fn answer(
     let read = matches!(*asked.method, Method::GET | Method::HEAD);
     Some(match asked.path {
         "/cache/stats" if read => json_response(StatusCode::OK, &statistics(resources, snapshot)),
-        "/cache/purge" if *asked.method == Method::POST => purge(&asked.body, resources).await,
+        "/cache/purge" if *asked.method == Method::POST => purge(&asked.body, resources, snapshot).await,
         "/cache/entry" => entry(asked, resources, snapshot).await,
         "/cache/stats" => not_allowed("GET, HEAD"),
         "/cache/purge" => not_allowed("POST"),
@@ -59,13 +64,14 @@ pub fn statistics(resources: &Resources, snapshot: &Snapshot) -> Value {
     resources.cache.statistics(snapshot.cached_routes())
 }
 
-async fn purge(body: &[u8], resources: &Resources) -> Response<Vec<u8>> {
-    let request = match PurgeRequest::from_json(body) {
+async fn purge(body: &[u8], resources: &Resources, snapshot: &Snapshot) -> Response<Vec<u8>> {
+    let mut request = match PurgeRequest::from_json(body) {
         Ok(request) => request,
         Err(error) => return problem(StatusCode::BAD_REQUEST, "bad_purge", &error.to_string()),
     };
     let refreshes = request.mode == Mode::Refresh;
     let subject = request.subject.clone();
+    request.also = manage::other_names(&subject, snapshot);
     let mut answer = resources.cache.purge(request).await;
     if refreshes {
         answer.refreshed = refresh::fetch(refresh::urls(&subject, resources), resources).await;
@@ -123,11 +129,21 @@ impl Place {
         let (path, query) =
             target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
         let parts = RequestParts { host: url.host(), path, query, method: &Method::GET, headers };
-        let Matched { value: route, .. } = snapshot.routes.find(&parts)?;
+        let unversioned = snapshot.unversioned(path);
+        let Located { parts, matched, stated } = snapshot.locate(&parts, unversioned.as_ref())?;
+        let route = matched.value;
+        let versions = snapshot.versions.as_ref().filter(|_| route.is_versioned());
+        let version = match versions {
+            Some(versions) => Some(versions.name(versions.find(stated, headers, query).ok()?.version)),
+            None => None,
+        };
         let policy = &route.cache.as_ref()?.policy;
-        let target = Target { scope: &route.name, tls, method: &Method::GET, host: url.host(), path, query };
+        let scope = &route.name;
+        let target =
+            Target { scope, version, tls, method: &Method::GET, host: parts.host, path: parts.path, query };
         let slot = policy.key(resources.cache.keys(), &target, headers)?;
         let route = Arc::clone(route);
+        let url = versions.and_then(|_| manage::unversioned(&url, snapshot)).unwrap_or(url);
         Some(Self { slot, url, route })
     }
 }

@@ -54,6 +54,7 @@ pub async fn answer(
     if cache::manage::concerns(&request, resources) || route::select(&request, &mut ctx, resources).is_err() {
         return Outcome::Passed;
     }
+    cache::begin(&request, &mut ctx, resources);
     let Some(ready) = cache::ready(&mut request, &mut ctx, resources) else { return Outcome::Passed };
     let cache::Ready { mut response, body } = ready;
     if headers::to_downstream(&mut response, &ctx).is_err() {

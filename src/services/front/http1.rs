@@ -253,6 +253,8 @@ fn log(
         error: Some(refusal.reason()),
         detail: Some(refusal.code()),
         cache: None,
+        api_version: None,
+        api_version_source: None,
         user_agent: None,
     });
 }

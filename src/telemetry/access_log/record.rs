@@ -62,6 +62,10 @@ pub struct AccessRecord<'a> {
     pub detail: Option<&'a str>,
     /// What the cache did, on routes that have one.
     pub cache: Option<&'a str>,
+    /// The version of the API it is for.
+    pub api_version: Option<&'a str>,
+    /// What stated that version.
+    pub api_version_source: Option<&'a str>,
     /// The value of `User-Agent`.
     pub user_agent: Option<&'a [u8]>,
 }
@@ -108,6 +112,8 @@ impl AccessRecord<'_> {
         }
         line.option(key!("detail"), self.detail, TEXT_MAX);
         line.option(key!("cache"), self.cache, TEXT_MAX);
+        line.option(key!("api_version"), self.api_version, TEXT_MAX);
+        line.option(key!("api_version_source"), self.api_version_source, TEXT_MAX);
         if let Some(user_agent) = self.user_agent {
             line.text(key!("user_agent"), user_agent, TEXT_MAX);
         }

@@ -38,6 +38,8 @@ fn record() -> AccessRecord<'static> {
         error: Some(ErrorReason::UpstreamReset),
         detail: Some("connection reset"),
         cache: None,
+        api_version: None,
+        api_version_source: None,
         user_agent: Some(b"curl/8"),
     }
 }
@@ -250,6 +252,8 @@ proptest! {
         log.write(&AccessRecord {
             host: &host,
             path: &path,
+            api_version: None,
+            api_version_source: None,
             user_agent: agent.as_deref(),
             request_id: &id,
             detail: detail.as_deref(),

@@ -9,6 +9,7 @@
 //! Label values come from configuration or from closed enums, never from a
 //! request, and each family has a limit of series on top of that.
 
+mod api_version;
 mod cache;
 mod family;
 mod handles;
@@ -21,7 +22,9 @@ mod scope;
 mod tier;
 mod upstream;
 
+pub use api_version::ApiVersionFamilies;
 pub use cache::{CacheFamilies, RouteCacheMetrics};
+pub use handles::Handles;
 pub use instrument::{Counter, Gauge, Histogram};
 pub use listener::{ConnectionGuard, ListenerMetrics};
 pub use process::ProcessMetrics;

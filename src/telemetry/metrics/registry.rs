@@ -6,6 +6,7 @@ use prometheus::{Encoder, Registry, TextEncoder, process_collector::ProcessColle
 use thiserror::Error;
 
 use super::{
+    api_version::ApiVersionFamilies,
     cache::CacheFamilies,
     family::Family,
     instrument::{Bounds, Counter, Gauge, Histogram, Instrument},
@@ -34,6 +35,7 @@ pub struct Metrics {
     upstreams: Arc<UpstreamFamilies>,
     listeners: ListenerFamilies,
     cache: Arc<CacheFamilies>,
+    api_versions: Arc<ApiVersionFamilies>,
     process: ProcessMetrics,
 }
 
@@ -66,6 +68,7 @@ impl Metrics {
             upstreams: UpstreamFamilies::register(&registrar)?,
             listeners: ListenerFamilies::register(&registrar)?,
             cache: CacheFamilies::register(&registrar)?,
+            api_versions: ApiVersionFamilies::register(&registrar)?,
             process: ProcessMetrics::register(&registrar, version, revision)?,
             registry,
         })
@@ -94,6 +97,11 @@ impl Metrics {
     /// The series of the cache.
     pub fn cache(&self) -> &Arc<CacheFamilies> {
         &self.cache
+    }
+
+    /// The series of the versions of the API.
+    pub fn api_versions(&self) -> &Arc<ApiVersionFamilies> {
+        &self.api_versions
     }
 
     /// The series of the process itself.

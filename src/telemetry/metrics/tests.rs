@@ -30,7 +30,11 @@ fn filled() -> (Metrics, impl Sized) {
     let cached = metrics.cache().route("patients");
     metrics.cache().tier(Tier::Memory);
     metrics.cache().tier(Tier::Redis);
-    (metrics, (route, upstream, listener, cached))
+    let versions = metrics.api_versions();
+    let version = versions.route("patients", "v1");
+    versions.called("v1", "patients", "lab", std::time::SystemTime::UNIX_EPOCH);
+    versions.set_days_to_sunset([("v1", 2.5)].into_iter());
+    (metrics, (version, route, upstream, listener, cached))
 }
 
 #[test]
@@ -66,6 +70,8 @@ fn all_families_of_this_step_are_there_under_their_names() {
 }
 
 const FAMILIES: &str = "
+    proxy_api_version_requests_total proxy_api_version_refusals_total proxy_api_version_calls_total
+    proxy_api_version_days_to_sunset
     http_requests_total http_request_duration_seconds active_connections
     process_cpu_seconds_total process_open_fds process_max_fds process_virtual_memory_bytes
     process_resident_memory_bytes process_start_time_seconds process_threads
