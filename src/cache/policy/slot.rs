@@ -35,12 +35,19 @@ pub struct Target<'a> {
 
 impl CachePolicy {
     /// The primary slot of a request; `None` if the value that separates users is absent.
+    ///
+    /// Unless the route declares otherwise, requests with credentials have slots of their own:
+    /// RFC 9111 section 3.5 lets them have what was answered without credentials, but that may
+    /// be another answer, such as a 401, and what they must not leave behind would keep others
+    /// waiting for it.
     pub fn key(&self, maker: &KeyMaker, target: &Target<'_>, headers: &HeaderMap) -> Option<EntryKey> {
         let rules = &self.slot;
         let mut builder = maker.key();
         builder.part(&rules.fingerprint);
         builder.part(target.scope.as_bytes());
-        builder.part(&[u8::from(target.tls), u8::from(rules.method && *target.method == Method::HEAD)]);
+        let head = rules.method && *target.method == Method::HEAD;
+        let credentials = !self.declared && headers.contains_key(header::AUTHORIZATION);
+        builder.part(&[target.tls, head, credentials].map(u8::from));
         if rules.host {
             add_host(target, &mut builder);
         }
@@ -79,7 +86,8 @@ fn add_all<'a>(values: impl Iterator<Item = &'a [u8]>, builder: &mut KeyBuilder)
 /// The compiled `key:` and `partition:` sections.
 #[derive(Clone, Debug)]
 pub(super) struct SlotRules {
-    /// Of the sections: after a change of what makes a key, no old key is met by chance.
+    /// Of the sections, and of what decides for whom something may be stored: after a change of
+    /// these, nothing is met that was stored by other rules.
     fingerprint: [u8; 16],
     host: bool,
     method: bool,
@@ -109,7 +117,9 @@ impl SlotRules {
         let cookies =
             cookies.filter_map(|(at, text)| cookie_name(text, format!("key.cookies[{at}]"), problems));
         let cookies = cookies.collect();
-        let description = serde_json::to_vec(&(key, &config.partition)).unwrap_or_default();
+        let CacheConfig { partition, shared, set_cookie, ignore, .. } = config;
+        let description = serde_json::to_vec(&(key, partition, shared, set_cookie, ignore));
+        let description = description.unwrap_or_default();
         let mut fingerprint = [0; 16];
         fingerprint.copy_from_slice(&blake3::hash(&description).as_bytes()[..16]);
         Self {

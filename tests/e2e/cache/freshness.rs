@@ -219,3 +219,22 @@ async fn the_route_decides_where_the_origin_says_nothing() {
     assert_eq!(targets.iter().filter(|target| *target == "/missing").count(), 1, "{targets:?}");
     assert_eq!(targets.iter().filter(|target| *target == "/there").count(), 2, "{targets:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_gone_is_not_served_stale_after_a_refresh_has_learned_so() {
+    let origin = Origin::start(|_| {
+        Answer::ok("there").header("Cache-Control", "max-age=0, stale-while-revalidate=600")
+    })
+    .await;
+    let gateway = gateway(&origin).await;
+    assert_eq!(gateway.get("/a").await.text(), "there");
+    origin.script(|_| Answer::status(404));
+    gateway.get("/a").await;
+    in_time("the refresh", origin.wait_begun(2)).await;
+    wait_until("the answer that it is gone", async || gateway.get("/a").await.status == 404).await;
+    for _ in 0..20 {
+        assert_eq!(gateway.get("/a").await.status, 404);
+    }
+    origin.script(|_| Answer::status(503));
+    assert_eq!(gateway.get("/a").await.status, 503, "nor instead of an error");
+}
