@@ -6,6 +6,7 @@ use arc_swap::{ArcSwap, Guard};
 
 use super::route::{Route, Target};
 use crate::{
+    cache::purge::UrlName,
     config::traffic::TrafficConfig,
     headers::Forwarding,
     routing::{PathPolicy, RouteTable},
@@ -60,6 +61,20 @@ impl Snapshot {
     pub fn cached_routes(&self) -> impl Iterator<Item = (&str, &RouteCacheMetrics)> {
         let routes = self.routes.values();
         routes.filter_map(|route| Some((route.name.as_str(), &*route.cache.as_ref()?.metrics)))
+    }
+
+    /// All names by which what is kept for a URL is purged: its own, and those it has where not
+    /// all of it counts. Whichever route keeps it, because that may depend on the request.
+    pub fn purge_names(&self, url: UrlName) -> Vec<UrlName> {
+        let policies = self.routes.values().filter_map(|route| Some(&route.cache.as_ref()?.policy));
+        let mut names: Vec<UrlName> = Vec::with_capacity(1);
+        for name in policies.filter_map(|policy| policy.shared_name(&url)) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names.push(url);
+        names
     }
 
     /// Names of required upstreams that have no healthy backend.

@@ -7,6 +7,7 @@ use crate::{
     cache::{
         key::{EntryKey, KeyBuilder, KeyMaker},
         name_pattern::NamePattern,
+        purge::UrlName,
     },
     config::{
         cache::{CacheConfig, PartitionConfig, QueryKeyConfig},
@@ -63,6 +64,21 @@ impl CachePolicy {
             builder.part(partition.value(headers)?);
         }
         Some(builder.finish())
+    }
+
+    /// The one name of all URLs that share their slots with this one, if it is another name:
+    /// they differ only in what does not count here. What is stored is purged by this name too.
+    pub fn shared_name(&self, url: &UrlName) -> Option<UrlName> {
+        let SlotRules { host, query: rules, .. } = &self.slot;
+        if *host && rules.take_all() {
+            return None;
+        }
+        let query = match url.query() {
+            Some(query) if !rules.take_all() => Some(rules.counted(Some(query)).join("&")),
+            query => query.map(str::to_owned),
+        };
+        Some(url.reduced(*host, query.as_deref().filter(|query| !query.is_empty())))
+            .filter(|name| name != url)
     }
 }
 
@@ -209,18 +225,32 @@ impl QueryRules {
     }
 
     fn add(&self, query: Option<&str>, builder: &mut KeyBuilder) {
-        if self.allow.is_none() && self.ignore.is_empty() && !self.sort {
-            return builder.optional(query.map(str::as_bytes));
+        if self.take_all() {
+            builder.optional(query.map(str::as_bytes));
+        } else if self.sort {
+            add_all(self.counted(query).into_iter().map(str::as_bytes), builder);
+        } else {
+            add_all(self.kept(query).map(str::as_bytes), builder);
         }
-        let kept = query::pairs(query.unwrap_or_default()).filter(|pair| self.counts(query::split(pair).0));
+    }
+
+    /// Whether the query counts as it is.
+    fn take_all(&self) -> bool {
+        self.allow.is_none() && self.ignore.is_empty() && !self.sort
+    }
+
+    fn kept<'q>(&self, query: Option<&'q str>) -> impl Iterator<Item = &'q str> {
+        query::pairs(query.unwrap_or_default()).filter(|pair| self.counts(query::split(pair).0))
+    }
+
+    /// The pairs that count, in the order that counts.
+    fn counted<'q>(&self, query: Option<&'q str>) -> Vec<&'q str> {
+        let mut pairs: Vec<&str> = self.kept(query).collect();
         if self.sort {
-            let mut pairs: Vec<&str> = kept.collect();
             // Stable, because values of one name may mean something in their order.
             pairs.sort_by_key(|pair| query::split(pair).0);
-            add_all(pairs.into_iter().map(str::as_bytes), builder);
-        } else {
-            add_all(kept.map(str::as_bytes), builder);
         }
+        pairs
     }
 
     fn counts(&self, name: &str) -> bool {

@@ -126,6 +126,7 @@ fn admission(
         _ => {
             tags::of_response(store.keys(), answer.headers, &mut tags)?;
             tags.extend([kept.tag, url.tag(store.keys())]);
+            tags.extend(kept.policy.shared_name(url).map(|name| name.tag(store.keys())));
             tags
         }
     };

@@ -8,18 +8,20 @@ use pingora_proxy::Session;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
 
+use super::names;
 use crate::{
     cache::{
         invalidation::Mode,
-        purge::{PurgeRequest, Subject, UrlName},
+        purge::{PurgeRequest, Subject},
+        tags::TagTemplates,
     },
     phases::{
         context::RequestContext,
         headers::to_downstream,
-        rejection::{Rejection, answer},
-        route,
+        rejection::{Rejection, answer, respond},
     },
     runtime::resources::Resources,
+    telemetry::reason::BadRequestReason,
 };
 
 /// What is asked of the cache itself.
@@ -71,11 +73,18 @@ pub fn wanted(
 pub async fn serve(
     wanted: Wanted,
     session: &mut Session,
-    ctx: &RequestContext,
+    ctx: &mut RequestContext,
     resources: &Resources,
 ) -> Result<()> {
     let value = match wanted {
-        Wanted::Purge => purge(session.req_header(), ctx, resources).await,
+        Wanted::Purge => match purge(session.req_header(), ctx, resources).await {
+            Some(value) => value,
+            None => {
+                let refusal = Rejection::BadRequest(BadRequestReason::SuspiciousPath);
+                respond(session, ctx, refusal).await;
+                return Ok(());
+            }
+        },
         Wanted::Statistics => match &ctx.snapshot {
             Some(snapshot) => resources.cache.statistics(snapshot.cached_routes()),
             None => json!({}),
@@ -90,10 +99,11 @@ pub async fn serve(
     answer(session, response, body).await
 }
 
-async fn purge(request: &RequestHeader, ctx: &RequestContext, resources: &Resources) -> Value {
-    let parts = route::parts(request);
-    let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
-    let url = UrlName::of_request(parts.host, ctx.is_tls(), target);
+/// By the name that what is stored for the request's URL bears; `None`: no request is served
+/// with such a path.
+async fn purge(request: &RequestHeader, ctx: &RequestContext, resources: &Resources) -> Option<Value> {
+    let snapshot = ctx.snapshot.as_ref()?;
+    let (url, _) = names(request, ctx, &TagTemplates::default(), resources.cache.keys()).ok()?;
     let request = PurgeRequest { subject: Subject::Urls(vec![url]), mode: Mode::Hard };
-    json!(resources.cache.purge(request).await)
+    Some(json!(resources.cache.purge(request, |url| snapshot.purge_names(url)).await))
 }

@@ -46,7 +46,7 @@ pub async fn answer(
     let read = matches!(*asked.method, Method::GET | Method::HEAD);
     Some(match asked.path {
         "/cache/stats" if read => json_response(StatusCode::OK, &statistics(resources, snapshot)),
-        "/cache/purge" if *asked.method == Method::POST => purge(&asked.body, resources).await,
+        "/cache/purge" if *asked.method == Method::POST => purge(&asked.body, resources, snapshot).await,
         "/cache/entry" => entry(asked, resources, snapshot).await,
         "/cache/stats" => not_allowed("GET, HEAD"),
         "/cache/purge" => not_allowed("POST"),
@@ -59,14 +59,14 @@ pub fn statistics(resources: &Resources, snapshot: &Snapshot) -> Value {
     resources.cache.statistics(snapshot.cached_routes())
 }
 
-async fn purge(body: &[u8], resources: &Resources) -> Response<Vec<u8>> {
+async fn purge(body: &[u8], resources: &Resources, snapshot: &Snapshot) -> Response<Vec<u8>> {
     let request = match PurgeRequest::from_json(body) {
         Ok(request) => request,
         Err(error) => return problem(StatusCode::BAD_REQUEST, "bad_purge", &error.to_string()),
     };
     let refreshes = request.mode == Mode::Refresh;
     let subject = request.subject.clone();
-    let mut answer = resources.cache.purge(request).await;
+    let mut answer = resources.cache.purge(request, |url| snapshot.purge_names(url)).await;
     if refreshes {
         answer.refreshed = refresh::fetch(refresh::urls(&subject, resources), resources).await;
     }

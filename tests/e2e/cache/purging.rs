@@ -207,3 +207,30 @@ async fn statistics_are_for_those_with_the_token() {
     );
     assert_eq!(stats["data"]["hitRate"], json!(75.0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_url_is_purged_by_any_of_its_names() {
+    let origin = counting().await;
+    let traffic = CACHED
+        .replace("cache: {}", "cache: { key: { host: false, query: { ignore: ['utm_*'] } } }")
+        + "paths: { merge_slashes: true }\n";
+    let gateway = Gateway::new()
+        .set("origin", &origin)
+        .process("cache", "{ purge: { from: [127.0.0.0/8] } }")
+        .traffic(&traffic)
+        .start()
+        .await;
+    let client = gateway.client();
+    for target in ["/a//b?utm_source=x", "/a/b", "/a/b?utm_medium=y"] {
+        let before = client.get("/a/b?utm_source=z").host("one.example").send().await.text().to_owned();
+        assert_eq!(gateway.get("/a/b").await.text(), before, "one entry");
+        let purged = client.request("PURGE".parse().unwrap(), target).host("two.example").send().await;
+        assert_eq!((purged.status, purged.json()["success"].as_bool()), (200, Some(true)));
+        assert_ne!(gateway.get("/a/b").await.text(), before, "PURGE {target}");
+    }
+    let before = gateway.get("/a/b?utm_source=z").await.text().to_owned();
+    purge(&gateway, json!({ "url": "https://one.example/a/b?utm_source=q" })).await;
+    assert_ne!(gateway.get("/a/b").await.text(), before, "by the admin port");
+    let refused = client.request("PURGE".parse().unwrap(), "/a/../b").send().await;
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (400, Some("suspicious_path")));
+}
