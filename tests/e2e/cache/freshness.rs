@@ -189,10 +189,12 @@ async fn variants_live_side_by_side() {
     })
     .await;
     let gateway = gateway(&origin).await;
-    for _ in 0..2 {
-        for language in ["de", "fr", "sw"] {
+    for forwards in [["fwd=uri-miss", "fwd=vary-miss", "fwd=vary-miss"], ["hit"; 3]] {
+        for (language, forward) in ["de", "fr", "sw"].into_iter().zip(forwards) {
             let answer = gateway.client().get("/a").header("Accept-Language", language).send().await;
             assert_eq!(answer.text(), language);
+            let status = answer.header("cache-status").unwrap();
+            assert!(status.contains(forward), "{language}: {status}");
         }
     }
     assert_eq!(origin.requests().len(), 3);
