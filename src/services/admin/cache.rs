@@ -14,7 +14,7 @@ use crate::{
         fill::Admission,
         freshness::Answer,
         invalidation::Mode,
-        key::EntryKey,
+        key::{EntryKey, Tag},
         policy::Target,
         purge::{PurgeRequest, UrlName},
         store::Found,
@@ -112,6 +112,8 @@ fn url_pairs(query: &str) -> Vec<(String, String)> {
 struct Place {
     slot: EntryKey,
     url: UrlName,
+    /// Of the route's templates; `None` if one lacks its value.
+    tags: Option<Vec<Tag>>,
     route: Arc<Route>,
 }
 
@@ -123,18 +125,24 @@ impl Place {
         let (path, query) =
             target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
         let parts = RequestParts { host: url.host(), path, query, method: &Method::GET, headers };
-        let Matched { value: route, .. } = snapshot.routes.find(&parts)?;
+        let Matched { value: route, captures, .. } = snapshot.routes.find(&parts)?;
         let policy = &route.cache.as_ref()?.policy;
+        let keys = resources.cache.keys();
+        let mut tags = Vec::new();
+        let expanded = policy.tags().expand(keys, |name| captures.get(name), &mut tags);
+        let tags = expanded.is_ok().then_some(tags);
         let target = Target { scope: &route.name, tls, method: &Method::GET, host: url.host(), path, query };
-        let slot = policy.key(resources.cache.keys(), &target, headers)?;
+        let slot = policy.key(keys, &target, headers)?;
         let route = Arc::clone(route);
-        Some(Self { slot, url, route })
+        Some(Self { slot, url, tags, route })
     }
 }
 
 async fn look(place: &Place, resources: &Resources) -> Response<Vec<u8>> {
     let now = Stamp::now();
     let Some(found) = resources.cache.find(place.slot, now).await else {
+        // Whoever looks does not fetch: no node is to wait for that.
+        resources.cache.end_lease(&place.slot, false);
         return problem(StatusCode::NOT_FOUND, "not_stored", "Nothing is stored for this URL.");
     };
     let times = found.times();
@@ -191,11 +199,15 @@ fn put(
     let storable =
         storable.map_err(|_| "Without `ttl`, the route gives no lifetime to a response with status 200.")?;
     let block = fields::write(&headers, &Omitted::default(), now).map_err(|_| "The fields are too large.")?;
+    // As of a response that was fetched: whatever purges that has to purge this.
+    let mut tags = place.tags.clone().ok_or("A tag of the route lacks its value.")?;
+    tags.extend([cache.tag, place.url.tag(store.keys())]);
+    tags.extend(cache.policy.shared_name(&place.url).map(|name| name.tag(store.keys())));
     let admission = Admission {
         status: StatusCode::OK,
         fields: Bytes::from(block),
         target: Bytes::copy_from_slice(place.url.without_query().as_bytes()),
-        tags: Arc::from([cache.tag, place.url.tag(store.keys())]),
+        tags: tags.into(),
         times: storable.times,
         variance: None,
         limit: store.max_object(),

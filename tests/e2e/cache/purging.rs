@@ -234,3 +234,29 @@ async fn a_url_is_purged_by_any_of_its_names() {
     let refused = client.request("PURGE".parse().unwrap(), "/a/../b").send().await;
     assert_eq!((refused.status, refused.json()["code"].as_str()), (400, Some("suspicious_path")));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_operator_put_in_is_purged_like_what_was_fetched() {
+    let origin = counting().await;
+    let traffic = CACHED
+        .replace("path: '/**'", "path: '/patients/{id}'")
+        .replace("cache: {}", "cache: { tags: ['patient:{id}'], key: { query: { allow: [] } } }");
+    let gateway = Gateway::new().set("origin", &origin).traffic(&traffic).start().await;
+    let admin = crate::harness::Client::new(gateway.admin_address());
+    let host = gateway.address();
+    for scope in [
+        json!({ "tag": "patient:1" }),
+        json!({ "url": format!("http://{host}/patients/1?b") }),
+        json!({ "route": "kept" }),
+    ] {
+        let put = admin.request(
+            http::Method::PUT,
+            &format!("/cache/entry?url=http%3A%2F%2F{host}%2Fpatients%2F1%3Fa&ttl=60"),
+        );
+        assert_eq!(put.send().await.status, 200);
+        assert_eq!(gateway.get("/patients/1").await.header("content-length"), Some("0"), "what was put in");
+        purge(&gateway, scope.clone()).await;
+        assert_ne!(gateway.get("/patients/1").await.text(), "", "gone after {scope}");
+        purge(&gateway, json!({ "all": true })).await;
+    }
+}
