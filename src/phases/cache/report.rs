@@ -77,7 +77,8 @@ fn follows(session: &Session) -> bool {
 /// # Errors
 /// If a field cannot be set.
 pub fn to_downstream(session: &Session, response: &mut ResponseHeader, ctx: &RequestContext) -> Result<()> {
-    if ctx.plan.as_ref().is_none_or(|plan| plan.route.cache.is_none()) {
+    // What is done for a request is said in its answer, not ahead of it.
+    if response.status.is_informational() || ctx.plan.as_ref().is_none_or(|plan| plan.route.cache.is_none()) {
         return Ok(());
     }
     response.remove_header("surrogate-key");
