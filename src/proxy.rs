@@ -111,10 +111,10 @@ impl ProxyHttp for Gateway {
         _session: &mut Session,
         meta: &CacheMeta,
         _hit_handler: &mut HitHandler,
-        _is_fresh: bool,
+        is_fresh: bool,
         ctx: &mut Self::CTX,
     ) -> Result<Option<ForcedFreshness>> {
-        Ok(cache::judge_hit(meta, ctx))
+        Ok(cache::judge_hit(meta, is_fresh, ctx))
     }
 
     fn cache_not_modified_filter(

@@ -71,19 +71,30 @@ pub fn write(headers: &HeaderMap, omitted: &Omitted, received: Stamp) -> Result<
 /// The fields of an entry brought up to date by a 304.
 ///
 /// All fields of the 304 replace the stored ones of their names, except those that describe the
-/// stored body and those of one hop; `Set-Cookie` only with `cookies`. The 304's `Age`, tags and
-/// `Date` (the time of receipt, if it has none) are in the result, so that it can be judged
-/// and written like a response that came whole.
+/// stored body and those of one hop; `Set-Cookie` only with `cookies`. The names in `Vary` are
+/// added to the stored ones: by those the entry was chosen, and a variant that no longer said
+/// so would be given to everybody. The 304's `Age`, tags and `Date` (the time of receipt, if it
+/// has none) are in the result, so that it can be judged and written like a response that came
+/// whole.
 pub fn merge(stored: &[u8], update: &HeaderMap, cookies: bool, received: Stamp) -> HeaderMap {
     let mut merged = to_headers(stored);
     let updates = |name: &HeaderName| {
-        !describes_body(name) && !is_of_one_hop(name, update) && (cookies || *name != header::SET_COOKIE)
+        !describes_body(name)
+            && !is_of_one_hop(name, update)
+            && *name != header::VARY
+            && (cookies || *name != header::SET_COOKIE)
     };
     for name in update.keys().filter(|name| updates(name)) {
         merged.remove(name);
     }
     for (name, value) in update.iter().filter(|(name, _)| updates(name)) {
         merged.append(name, value.clone());
+    }
+    for name in text::list(update, "vary") {
+        let known = text::list(&merged, "vary").any(|known| known.eq_ignore_ascii_case(name));
+        if !known && let Ok(name) = HeaderValue::from_bytes(name) {
+            merged.append(header::VARY, name);
+        }
     }
     if !update.contains_key(header::DATE)
         && let Ok(date) = HeaderValue::from_str(&date::format(received))

@@ -147,10 +147,14 @@ impl FreshnessRules {
     }
 
     /// What the route says of the status; 0 says that it is not kept.
+    ///
+    /// An answer about who asks has to be named: `4xx` must not turn others away for what one
+    /// client lacked.
     fn of_route(&self, status: StatusCode) -> Option<Lifetime> {
         let class = u8::try_from(status.as_u16() / 100).ok()?;
         let keys = [TtlKey::Status(status.as_u16()), TtlKey::Class(class), TtlKey::Default];
-        let duration = keys.iter().find_map(|key| self.ttl.get(key))?.get();
+        let applying = if matches!(status.as_u16(), 401 | 403 | 407) { &keys[..1] } else { &keys };
+        let duration = applying.iter().find_map(|key| self.ttl.get(key))?.get();
         Some(Lifetime { duration, source: LifetimeSource::Route })
     }
 

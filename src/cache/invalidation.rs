@@ -23,7 +23,7 @@ use parking_lot::RwLock;
 use self::state::State;
 pub use self::{
     glob::{Glob, GlobError},
-    record::{MAX_MESSAGE, Mode, Record, Scope, Unreadable, decode, decode_or_all, encode},
+    record::{MAX_MESSAGE, MAX_RECORDS, Mode, Record, Scope, Unreadable, decode, decode_or_all, encode},
 };
 use crate::cache::{
     entry::{Stamp, StoredEntry},

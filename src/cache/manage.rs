@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{
     invalidation::{Scope, decode_or_all},
     memory::MemoryStats,
-    purge::{Applied, NodeAnswers, PurgeAnswer, PurgeRequest, RedisOutcome},
+    purge::{Applied, NodeAnswers, PurgeAnswer, PurgeRequest, RedisOutcome, Subject, UrlName},
     redis::Notice,
     store::CacheStore,
 };
@@ -24,8 +24,18 @@ const CONFIRMATION: Duration = Duration::from_millis(500);
 
 impl CacheStore {
     /// Purges on this node at once, tells the others, and waits a little for them to confirm.
-    pub async fn purge(&self, request: PurgeRequest) -> PurgeAnswer {
-        let records = request.records(self.keys(), self.now());
+    /// `names_of` gives all names by which what is kept for a URL is purged.
+    pub async fn purge(
+        &self,
+        request: PurgeRequest,
+        names_of: impl Fn(UrlName) -> Vec<UrlName>,
+    ) -> PurgeAnswer {
+        let named = match request.subject.clone() {
+            Subject::Urls(urls) => Subject::Urls(urls.into_iter().flat_map(names_of).collect()),
+            other => other,
+        };
+        let records = PurgeRequest { subject: named, mode: request.mode, also: request.also.clone() }
+            .records(self.keys(), self.now());
         for record in &records {
             self.metrics().purged(kind(&record.scope));
         }

@@ -47,8 +47,9 @@ pub struct CacheStatus {
     pub ttl: Option<i64>,
     /// Whether the answer is stored.
     pub stored: bool,
-    /// Whether it shares the fetch of another request.
-    pub collapsed: bool,
+    /// Whether it waited for the fetch of another request, and if so, whether that one's answer
+    /// served it too.
+    pub collapsed: Option<bool>,
     /// A word about it: the tier, or why it is not stored.
     pub detail: Option<&'static str>,
 }
@@ -72,10 +73,13 @@ impl CacheStatus {
         if let Some(ttl) = self.ttl {
             let _ = write!(out, ";ttl={}", ttl.clamp(-999_999_999_999_999, 999_999_999_999_999));
         }
-        for (said, word) in [(self.stored, &b";stored"[..]), (self.collapsed, b";collapsed")] {
-            if said {
-                out.extend_from_slice(word);
-            }
+        if self.stored {
+            out.extend_from_slice(b";stored");
+        }
+        match self.collapsed {
+            Some(true) => out.extend_from_slice(b";collapsed"),
+            Some(false) => out.extend_from_slice(b";collapsed=?0"),
+            None => {}
         }
         if let Some(detail) = self.detail {
             out.extend_from_slice(b";detail=");
@@ -127,10 +131,16 @@ mod tests {
             forward_status: Some(304),
             ttl: Some(60),
             stored: true,
-            collapsed: true,
+            collapsed: Some(true),
             detail: None,
         };
         assert_eq!(render("nilegate", miss), "nilegate;fwd=stale;fwd-status=304;ttl=60;stored;collapsed");
+    }
+
+    #[test]
+    fn rfc9211_2_6_a_wait_in_vain_is_said_so() {
+        let miss = CacheStatus { forward: Some(Forward::Miss), collapsed: Some(false), ..Default::default() };
+        assert_eq!(render("nilegate", miss), "nilegate;fwd=miss;collapsed=?0");
     }
 
     #[test]

@@ -242,10 +242,19 @@ impl CacheStore {
     pub async fn invalidate(&self, records: &[Record], wait: Duration) -> Option<StreamId> {
         self.invalidations.apply_all(records, self.now());
         let redis = self.redis.clone()?;
-        let message = invalidation::encode(records);
+        let messages: Vec<_> = records.chunks(invalidation::MAX_RECORDS).map(invalidation::encode).collect();
         // A task of its own: giving up waiting must not give up telling.
-        let publishing = tokio::spawn(async move { redis.publish(message).await });
-        timeout(wait, publishing).await.ok()?.ok()?.ok()
+        let publishing = tokio::spawn(async move {
+            let (first, others) = messages.split_first()?;
+            let mut published = redis.publish(first.clone()).await;
+            for message in others {
+                // The place of the last counts, and none if any is told later.
+                let next = redis.publish(message.clone()).await;
+                published = published.and(next);
+            }
+            published.ok()
+        });
+        timeout(wait, publishing).await.ok()?.ok()?
     }
 
     /// The fill of a slot that is under way.

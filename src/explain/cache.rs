@@ -59,6 +59,9 @@ fn key(section: &CacheConfig, config: &RouteConfig, parts: &RequestParts<'_>) ->
         (None, []) => names.push("query".to_owned()),
         (None, ignore) => names.push(format!("query without {}", ignore.join(" "))),
     }
+    if !section.shared && section.partition.is_none() {
+        names.push("presence of Authorization".to_owned());
+    }
     names.extend(key.headers.iter().map(|name| format!("field {name}")));
     names.extend(key.cookies.iter().map(|name| format!("cookie {name}")));
     names.extend(section.partition.iter().map(ToString::to_string));

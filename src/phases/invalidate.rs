@@ -45,11 +45,11 @@ pub async fn after(
     let Ok((url, tags)) = named else { return };
     let named = |field: HeaderName| {
         let reference = str::from_utf8(response.headers.get(field)?.as_bytes()).ok()?;
-        let other = url.join(reference, ctx.is_tls())?;
-        Some(cache::manage::unversioned(&other, snapshot).into_iter().chain([other]))
+        url.join(reference, ctx.is_tls())
     };
-    let others = [header::LOCATION, header::CONTENT_LOCATION].into_iter().filter_map(named).flatten();
-    let urls = std::iter::once(url.clone()).chain(others).map(|url| Scope::Url(url.tag(store.keys())));
+    let others = [header::LOCATION, header::CONTENT_LOCATION].into_iter().filter_map(named);
+    let urls = std::iter::once(url.clone()).chain(others).flat_map(|url| snapshot.purge_names(url));
+    let urls = urls.map(|url| Scope::Url(url.tag(store.keys())));
     let scopes = urls.chain(tags.into_iter().map(Scope::Tag));
     let at = store.now();
     let records: Vec<Record> = scopes.map(|scope| Record { scope, mode: Mode::Hard, at }).collect();

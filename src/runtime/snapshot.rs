@@ -7,6 +7,7 @@ use arc_swap::{ArcSwap, Guard};
 use super::route::{Route, Target};
 use crate::{
     api_version::{Unversioned, Versions},
+    cache::purge::UrlName,
     config::traffic::TrafficConfig,
     headers::Forwarding,
     routing::{Matched, PathPolicy, RequestParts, RouteTable},
@@ -99,6 +100,34 @@ impl Snapshot {
     pub fn cached_routes(&self) -> impl Iterator<Item = (&str, &RouteCacheMetrics)> {
         let routes = self.routes.values();
         routes.filter_map(|route| Some((route.name.as_str(), &*route.cache.as_ref()?.metrics)))
+    }
+
+    /// All names by which what is kept for a URL is purged: its own, and those it has where not
+    /// all of it counts. Whichever route keeps it, because that may depend on the request.
+    ///
+    /// A resource with versions is kept by its name without them: one purge voids all of them.
+    pub fn purge_names(&self, url: UrlName) -> Vec<UrlName> {
+        let plain = self.unversioned_url(&url);
+        let mut names: Vec<UrlName> = Vec::with_capacity(1);
+        for url in plain.iter().chain([&url]) {
+            let policies = self.routes.values().filter_map(|route| Some(&route.cache.as_ref()?.policy));
+            for name in policies.filter_map(|policy| policy.shared_name(url)) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        names.extend(plain);
+        names.push(url);
+        names
+    }
+
+    /// The name of a URL without the version of the API in its path; `None` if there is none.
+    pub fn unversioned_url(&self, url: &UrlName) -> Option<UrlName> {
+        let target = url.path_and_query();
+        let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
+        let plain = self.unversioned(path)?;
+        UrlName::parse(&format!("https://{}{}{query}", url.host(), plain.path)).ok()
     }
 
     /// Names of required upstreams that have no healthy backend.

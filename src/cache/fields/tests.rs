@@ -116,6 +116,18 @@ fn rfc9110_6_6_1_a_304_without_date_was_made_when_it_was_received() {
 }
 
 #[test]
+fn rfc9111_4_1_a_304_adds_to_vary_and_takes_nothing_from_it() {
+    let names = |stored: &str, update: &str| {
+        let merged = merged(stored, &[("vary", update)], false);
+        let names = text::list(&merged, "vary").map(|name| String::from_utf8_lossy(name).into_owned());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(names("vary: Accept-Encoding, A\r\n", ""), ["Accept-Encoding", "A"]);
+    assert_eq!(names("vary: Accept-Encoding\r\n", "Origin, accept-encoding"), ["Accept-Encoding", "Origin"]);
+    assert_eq!(names("", "*"), ["*"]);
+}
+
+#[test]
 fn cookies_of_a_304_are_kept_only_where_cookies_are() {
     let update = [("set-cookie", "a=c")];
     assert!(!merged("", &update, false).contains_key("set-cookie"));

@@ -8,6 +8,8 @@ use crate::cache::{entry::Stamp, key::Tag};
 
 /// Bytes of the longest message. A thousand records, the most of one purge, fit.
 pub const MAX_MESSAGE: usize = 256 * 1024;
+/// Records that fit into one message, whatever they are of but patterns.
+pub const MAX_RECORDS: usize = 1000;
 
 /// The version of the form on the way.
 const VERSION: u64 = 1;
@@ -227,6 +229,6 @@ mod tests {
     #[test]
     fn the_largest_purge_fits() {
         let record = Record { scope: Scope::Route(Tag(u64::MAX)), mode: Mode::Refresh, at: Stamp(u64::MAX) };
-        assert!(encode(&vec![record; 1000]).len() <= MAX_MESSAGE);
+        assert!(encode(&vec![record; MAX_RECORDS]).len() <= MAX_MESSAGE);
     }
 }

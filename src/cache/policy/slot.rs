@@ -7,6 +7,7 @@ use crate::{
     cache::{
         key::{EntryKey, KeyBuilder, KeyMaker},
         name_pattern::NamePattern,
+        purge::UrlName,
     },
     config::{
         cache::{CacheConfig, PartitionConfig, QueryKeyConfig},
@@ -37,12 +38,19 @@ pub struct Target<'a> {
 
 impl CachePolicy {
     /// The primary slot of a request; `None` if the value that separates users is absent.
+    ///
+    /// Unless the route declares otherwise, requests with credentials have slots of their own:
+    /// RFC 9111 section 3.5 lets them have what was answered without credentials, but that may
+    /// be another answer, such as a 401, and what they must not leave behind would keep others
+    /// waiting for it.
     pub fn key(&self, maker: &KeyMaker, target: &Target<'_>, headers: &HeaderMap) -> Option<EntryKey> {
         let rules = &self.slot;
         let mut builder = maker.key();
         builder.part(&rules.fingerprint);
         builder.part(target.scope.as_bytes());
-        builder.part(&[u8::from(target.tls), u8::from(rules.method && *target.method == Method::HEAD)]);
+        let head = rules.method && *target.method == Method::HEAD;
+        let credentials = !self.declared && headers.contains_key(header::AUTHORIZATION);
+        builder.part(&[target.tls, head, credentials].map(u8::from));
         if rules.host {
             add_host(target, &mut builder);
         }
@@ -59,6 +67,21 @@ impl CachePolicy {
             builder.part(partition.value(headers)?);
         }
         Some(builder.finish())
+    }
+
+    /// The one name of all URLs that share their slots with this one, if it is another name:
+    /// they differ only in what does not count here. What is stored is purged by this name too.
+    pub fn shared_name(&self, url: &UrlName) -> Option<UrlName> {
+        let SlotRules { host, query: rules, .. } = &self.slot;
+        if *host && rules.take_all() {
+            return None;
+        }
+        let query = match url.query() {
+            Some(query) if !rules.take_all() => Some(rules.counted(Some(query)).join("&")),
+            query => query.map(str::to_owned),
+        };
+        Some(url.reduced(*host, query.as_deref().filter(|query| !query.is_empty())))
+            .filter(|name| name != url)
     }
 }
 
@@ -82,7 +105,8 @@ fn add_all<'a>(values: impl Iterator<Item = &'a [u8]>, builder: &mut KeyBuilder)
 /// The compiled `key:` and `partition:` sections.
 #[derive(Clone, Debug)]
 pub(super) struct SlotRules {
-    /// Of the sections: after a change of what makes a key, no old key is met by chance.
+    /// Of the sections, and of what decides for whom something may be stored: after a change of
+    /// these, nothing is met that was stored by other rules.
     fingerprint: [u8; 16],
     host: bool,
     method: bool,
@@ -112,7 +136,9 @@ impl SlotRules {
         let cookies =
             cookies.filter_map(|(at, text)| cookie_name(text, format!("key.cookies[{at}]"), problems));
         let cookies = cookies.collect();
-        let description = serde_json::to_vec(&(key, &config.partition)).unwrap_or_default();
+        let CacheConfig { partition, shared, set_cookie, ignore, .. } = config;
+        let description = serde_json::to_vec(&(key, partition, shared, set_cookie, ignore));
+        let description = description.unwrap_or_default();
         let mut fingerprint = [0; 16];
         fingerprint.copy_from_slice(&blake3::hash(&description).as_bytes()[..16]);
         Self {
@@ -202,18 +228,32 @@ impl QueryRules {
     }
 
     fn add(&self, query: Option<&str>, builder: &mut KeyBuilder) {
-        if self.allow.is_none() && self.ignore.is_empty() && !self.sort {
-            return builder.optional(query.map(str::as_bytes));
+        if self.take_all() {
+            builder.optional(query.map(str::as_bytes));
+        } else if self.sort {
+            add_all(self.counted(query).into_iter().map(str::as_bytes), builder);
+        } else {
+            add_all(self.kept(query).map(str::as_bytes), builder);
         }
-        let kept = query::pairs(query.unwrap_or_default()).filter(|pair| self.counts(query::split(pair).0));
+    }
+
+    /// Whether the query counts as it is.
+    fn take_all(&self) -> bool {
+        self.allow.is_none() && self.ignore.is_empty() && !self.sort
+    }
+
+    fn kept<'q>(&self, query: Option<&'q str>) -> impl Iterator<Item = &'q str> {
+        query::pairs(query.unwrap_or_default()).filter(|pair| self.counts(query::split(pair).0))
+    }
+
+    /// The pairs that count, in the order that counts.
+    fn counted<'q>(&self, query: Option<&'q str>) -> Vec<&'q str> {
+        let mut pairs: Vec<&str> = self.kept(query).collect();
         if self.sort {
-            let mut pairs: Vec<&str> = kept.collect();
             // Stable, because values of one name may mean something in their order.
             pairs.sort_by_key(|pair| query::split(pair).0);
-            add_all(pairs.into_iter().map(str::as_bytes), builder);
-        } else {
-            add_all(kept.map(str::as_bytes), builder);
         }
+        pairs
     }
 
     fn counts(&self, name: &str) -> bool {

@@ -95,6 +95,23 @@ impl UrlName {
         self.0.split_once('?').map_or(&*self.0, |(before, _)| before)
     }
 
+    /// The query without its `?`.
+    pub fn query(&self) -> Option<&str> {
+        self.0.split_once('?').map(|(_, query)| query)
+    }
+
+    /// The same with this query, and without its host if that does not count.
+    #[must_use]
+    pub fn reduced(&self, host: bool, query: Option<&str>) -> Self {
+        let rest = self.without_query();
+        let mut name = if host { rest.to_owned() } else { rest[self.path_start()..].to_owned() };
+        if let Some(query) = query {
+            name.push('?');
+            name += query;
+        }
+        Self(name)
+    }
+
     /// Host, and port if it is not the default one.
     pub fn host(&self) -> &str {
         &self.0[..self.path_start()]
@@ -177,7 +194,9 @@ mod tests {
     fn the_parts_of_a_name() {
         let name = UrlName::of_request("A.org:8080", true, "/p/q?x=/y?z");
         assert_eq!((name.host(), name.path_and_query()), ("a.org:8080", "/p/q?x=/y?z"));
-        assert_eq!(name.without_query(), "a.org:8080/p/q");
+        assert_eq!((name.without_query(), name.query()), ("a.org:8080/p/q", Some("x=/y?z")));
+        assert_eq!(name.reduced(true, None).as_str(), "a.org:8080/p/q");
+        assert_eq!(name.reduced(false, Some("y")).as_str(), "/p/q?y");
         assert_eq!(UrlName::of_request("", false, "*").as_str(), "/*");
     }
 

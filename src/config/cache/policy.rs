@@ -15,7 +15,8 @@ use crate::config::{
 #[serde(deny_unknown_fields, default)]
 pub struct CacheConfig {
     /// Freshness lifetime where the response states none, by status: `200`, `4xx` or
-    /// `default`. With `ignore` it counts instead of what the response states.
+    /// `default`; 401, 403 and 407 only by their own number. With `ignore` it counts instead
+    /// of what the response states.
     #[schemars(with = "BTreeMap<String, Period>")]
     pub ttl: BTreeMap<TtlKey, Period>,
     /// Fields of the response that count as absent.

@@ -20,7 +20,7 @@ use crate::{
         store::Found,
         tags,
     },
-    phases::context::RequestContext,
+    phases::{context::RequestContext, rejection::Rejection},
     runtime::{resources::Resources, route::RouteCache},
     telemetry::cache::RevalidationResult,
 };
@@ -49,12 +49,10 @@ pub fn admit(
     ctx: &mut RequestContext,
     resources: &Resources,
 ) -> Result<RespCacheable> {
-    let Some(route) = ctx.plan.as_ref().map(|plan| plan.route.clone()) else {
-        return Ok(unwanted("no-route"));
-    };
-    let Some(kept) = route.cache.as_ref() else { return Ok(unwanted("no-cache")) };
+    let route = ctx.planned()?.route.clone();
+    let kept = route.cache.as_ref().ok_or(Rejection::OutOfOrder)?;
     let names = names(session.req_header(), ctx, kept.policy.tags(), resources.cache.keys());
-    let Some(cache) = ctx.cache.as_deref_mut() else { return Ok(unwanted("no-cache")) };
+    let cache = ctx.cache.as_deref_mut().ok_or(Rejection::OutOfOrder)?;
     let received = resources.cache.now();
     let confirmed = cache.confirmation.take().zip(session.cache.maybe_cache_meta().and_then(stored));
     let merged = confirmed
@@ -74,11 +72,7 @@ pub fn admit(
     };
     let requested = cache.requested.unwrap_or(received);
     let answer = Answer { status, headers, requested, received };
-    let judged = match cache.not_stored {
-        Some(reason) => Err(reason),
-        None => kept.policy.judge(method, &request.headers, &answer),
-    };
-    let admitted = judged.and_then(|storable| {
+    let admitted = kept.policy.judge(method, &request.headers, &answer).and_then(|storable| {
         let (url, tags) = names?;
         admission(kept, &url, tags, &answer, &storable, confirmed, resources)
     });
@@ -91,7 +85,7 @@ pub fn admit(
         Err(reason) => {
             cache.not_stored = Some(reason);
             cache.stored = false;
-            Ok(unwanted(reason.as_str()))
+            Ok(RespCacheable::Uncacheable(NoCacheReason::Custom(reason.as_str())))
         }
     }
 }
@@ -126,6 +120,7 @@ fn admission(
         _ => {
             tags::of_response(store.keys(), answer.headers, &mut tags)?;
             tags.extend([kept.tag, url.tag(store.keys())]);
+            tags.extend(kept.policy.shared_name(url).map(|name| name.tag(store.keys())));
             tags
         }
     };
@@ -166,13 +161,4 @@ fn meta(admission: Admission, headers: HeaderMap, response: &ResponseHeader) -> 
     meta.set_epoch_override(times.born.into());
     meta.extensions_mut().insert(admission);
     Ok(meta)
-}
-
-fn unwanted(reason: &'static str) -> RespCacheable {
-    RespCacheable::Uncacheable(match reason {
-        "no-store" | "private" | "set-cookie" | "authorization" | "vary-star" => {
-            NoCacheReason::OriginNotCache
-        }
-        other => NoCacheReason::Custom(other),
-    })
 }

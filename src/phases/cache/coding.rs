@@ -17,8 +17,7 @@ use crate::{
 
 /// The coding of one response.
 pub struct Coding {
-    /// Which one.
-    pub encoding: Encoding,
+    /// `None` once the body has ended.
     encoder: Option<Encoder>,
     /// Bytes of the identity form that have not arrived, if its length was announced.
     left: Option<u64>,
@@ -95,7 +94,7 @@ pub fn begin(session: &Session, response: &mut ResponseHeader, ctx: &mut Request
     let encoder = Encoder::new(encoding, length);
     let encoder = encoder.map_err(|error| Error::because(ErrorType::InternalError, "compression", error))?;
     if let Some(cache) = ctx.cache.as_deref_mut() {
-        cache.coding = Some(Coding { encoding, encoder: Some(encoder), left: length });
+        cache.coding = Some(Coding { encoder: Some(encoder), left: length });
     }
     Ok(())
 }

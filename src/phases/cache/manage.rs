@@ -8,18 +8,20 @@ use pingora_proxy::Session;
 use serde_json::{Value, json};
 use subtle::ConstantTimeEq as _;
 
+use super::names;
 use crate::{
     cache::{
         invalidation::{Glob, Mode},
-        purge::{PurgeRequest, Subject, UrlName},
+        purge::{PurgeRequest, Subject},
+        tags::TagTemplates,
     },
     phases::{
         context::RequestContext,
         headers::to_downstream,
-        rejection::{Rejection, answer},
-        route,
+        rejection::{Rejection, answer, respond},
     },
     runtime::{resources::Resources, snapshot::Snapshot},
+    telemetry::reason::BadRequestReason,
 };
 
 /// What is asked of the cache itself.
@@ -71,11 +73,18 @@ pub fn wanted(
 pub async fn serve(
     wanted: Wanted,
     session: &mut Session,
-    ctx: &RequestContext,
+    ctx: &mut RequestContext,
     resources: &Resources,
 ) -> Result<()> {
     let value = match wanted {
-        Wanted::Purge => purge(session.req_header(), ctx, resources).await,
+        Wanted::Purge => match purge(session.req_header(), ctx, resources).await {
+            Some(value) => value,
+            None => {
+                let refusal = Rejection::BadRequest(BadRequestReason::SuspiciousPath);
+                respond(session, ctx, refusal).await;
+                return Ok(());
+            }
+        },
         Wanted::Statistics => match &ctx.snapshot {
             Some(snapshot) => resources.cache.statistics(snapshot.cached_routes()),
             None => json!({}),
@@ -90,38 +99,21 @@ pub async fn serve(
     answer(session, response, body).await
 }
 
-/// The names without a version of the API, under which routes with versions keep what is named
+/// The pattern without a version of the API, under which routes with versions keep what is named
 /// with one: a resource is purged in all its versions.
-pub fn other_names(subject: &Subject, snapshot: &Snapshot) -> Vec<Subject> {
-    match subject {
-        Subject::Urls(urls) => {
-            let plain: Vec<_> = urls.iter().filter_map(|url| unversioned(url, snapshot)).collect();
-            if plain.is_empty() { Vec::new() } else { vec![Subject::Urls(plain)] }
-        }
-        Subject::Pattern(glob) => {
-            let (host, path) = glob.text().split_at(glob.text().find('/').unwrap_or(glob.text().len()));
-            let plain = snapshot
-                .unversioned(path)
-                .and_then(|plain| Glob::parse(&format!("{host}{}", plain.path)).ok());
-            plain.map(Subject::Pattern).into_iter().collect()
-        }
-        Subject::Tags(_) | Subject::Route(_) | Subject::All => Vec::new(),
-    }
+pub fn other_patterns(subject: &Subject, snapshot: &Snapshot) -> Vec<Subject> {
+    let Subject::Pattern(glob) = subject else { return Vec::new() };
+    let (host, path) = glob.text().split_at(glob.text().find('/').unwrap_or(glob.text().len()));
+    let plain = snapshot.unversioned(path);
+    let plain = plain.and_then(|plain| Glob::parse(&format!("{host}{}", plain.path)).ok());
+    plain.map(Subject::Pattern).into_iter().collect()
 }
 
-/// The name of a URL without the version of the API that is in its path.
-pub fn unversioned(url: &UrlName, snapshot: &Snapshot) -> Option<UrlName> {
-    let target = url.path_and_query();
-    let (path, query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
-    let plain = snapshot.unversioned(path)?;
-    UrlName::parse(&format!("https://{}{}", url.host(), route::joined(&plain.path, query))).ok()
-}
-
-async fn purge(request: &RequestHeader, ctx: &RequestContext, resources: &Resources) -> Value {
-    let parts = route::parts(request);
-    let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
-    let url = UrlName::of_request(parts.host, ctx.is_tls(), target);
-    let subject = Subject::Urls(vec![url]);
-    let also = ctx.snapshot.as_ref().map_or_else(Vec::new, |snapshot| other_names(&subject, snapshot));
-    json!(resources.cache.purge(PurgeRequest { subject, mode: Mode::Hard, also }).await)
+/// By the name that what is stored for the request's URL bears; `None`: no request is served
+/// with such a path.
+async fn purge(request: &RequestHeader, ctx: &RequestContext, resources: &Resources) -> Option<Value> {
+    let snapshot = ctx.snapshot.as_ref()?;
+    let (url, _) = names(request, ctx, &TagTemplates::default(), resources.cache.keys()).ok()?;
+    let request = PurgeRequest { subject: Subject::Urls(vec![url]), mode: Mode::Hard, also: Vec::new() };
+    Some(json!(resources.cache.purge(request, |url| snapshot.purge_names(url)).await))
 }

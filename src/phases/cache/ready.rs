@@ -57,7 +57,7 @@ pub fn ready(request: &mut RequestHeader, ctx: &mut RequestContext, resources: &
     let times = entry.times();
     let cache = ctx.cache.as_deref_mut()?;
     cache.times = Some(times);
-    report::describe(CacheResult::Hit, Some(Tier::Memory), &mut response, ctx).ok()?;
+    report::describe(CacheResult::Hit, Some(Tier::Memory), None, &mut response, ctx).ok()?;
     let body = if unchanged { Bytes::new() } else { entry.body() };
     Some(Ready { response, body })
 }

@@ -11,6 +11,7 @@ use crate::{
     cache::{
         directives::SURROGATE_CONTROL,
         entry::Stamp,
+        policy::Bypass,
         status::{CacheStatus, Forward},
         storage::Hit,
         store::Found,
@@ -52,13 +53,32 @@ fn tier(session: &Session) -> Option<Tier> {
     }
 }
 
+/// Whether a request met the fetch of another (RFC 9211 section 2.6), and if so, whether that
+/// one's answer served it too.
+fn collapsed(session: &Session, result: CacheResult) -> Option<bool> {
+    let waited = session.cache.lock_duration().is_some();
+    match result {
+        CacheResult::Hit => (waited || follows(session)).then_some(true),
+        CacheResult::Bypass => None,
+        _ => waited.then_some(false),
+    }
+}
+
+/// Whether the response is still arriving for another request.
+fn follows(session: &Session) -> bool {
+    let meta = session.cache.maybe_cache_meta();
+    let hit = meta.and_then(|meta| meta.extensions().get::<Hit>());
+    hit.is_some_and(|Hit(found)| matches!(found, Found::Filling(_)))
+}
+
 /// Completes a response that went through Pingora: its age, if it was not made just now, and
 /// what the cache says of itself.
 ///
 /// # Errors
 /// If a field cannot be set.
 pub fn to_downstream(session: &Session, response: &mut ResponseHeader, ctx: &RequestContext) -> Result<()> {
-    if ctx.plan.as_ref().is_none_or(|plan| plan.route.cache.is_none()) {
+    // What is done for a request is said in its answer, not ahead of it.
+    if response.status.is_informational() || ctx.plan.as_ref().is_none_or(|plan| plan.route.cache.is_none()) {
         return Ok(());
     }
     response.remove_header("surrogate-key");
@@ -73,7 +93,7 @@ pub fn to_downstream(session: &Session, response: &mut ResponseHeader, ctx: &Req
             age => response.insert_header(header::AGE, age)?,
         }
     }
-    describe(result, tier(session), response, ctx)
+    describe(result, tier(session), collapsed(session, result), response, ctx)
 }
 
 /// Adds `Cache-Status` and `X-Cache`, as the route wants, and drops what was said to us alone.
@@ -83,6 +103,7 @@ pub fn to_downstream(session: &Session, response: &mut ResponseHeader, ctx: &Req
 pub fn describe(
     result: CacheResult,
     tier: Option<Tier>,
+    collapsed: Option<bool>,
     response: &mut ResponseHeader,
     ctx: &RequestContext,
 ) -> Result<()> {
@@ -93,7 +114,13 @@ pub fn describe(
     }
     if route.policy.cache_status() {
         let mut text = Vec::with_capacity(64);
-        status(result, tier, response, cache).render(NAME, &mut text);
+        let mut status = status(result, tier, response, cache);
+        status.collapsed = collapsed;
+        if result == CacheResult::Hit && collapsed.is_some() {
+            // Answered by a fetch, though that of another: no hit (RFC 9211 section 2.1).
+            status.forward = Some(if cache.outdated { Forward::Stale } else { Forward::Miss });
+        }
+        status.render(NAME, &mut text);
         if let Ok(value) = HeaderValue::from_bytes(&text) {
             // Caches on the way append; the one nearest to the client comes last (RFC 9211 section 2).
             response.append_header("cache-status", value)?;
@@ -145,16 +172,16 @@ fn status(
             forward_status: Some(forward_status),
             ttl,
             stored: cache.stored,
-            collapsed: cache.collapsed,
             detail: not_stored,
+            ..CacheStatus::default()
         },
         CacheResult::Bypass => CacheStatus {
-            forward: Some(match cache.bypass.map(|bypass| bypass.as_str()) {
-                Some("method") => Forward::Method,
+            forward: Some(match cache.bypass {
+                Some(Bypass::Method) => Forward::Method,
                 _ => Forward::Bypass,
             }),
             forward_status: Some(forward_status),
-            detail: cache.bypass.map(|bypass| bypass.as_str()),
+            detail: cache.bypass.map(Bypass::as_str),
             ..CacheStatus::default()
         },
         CacheResult::Uncacheable => CacheStatus {
@@ -170,7 +197,7 @@ fn forward(result: CacheResult, cache: &CacheUse) -> Forward {
     match result {
         CacheResult::Expired if cache.wishes.no_cache => Forward::Request,
         CacheResult::Expired => Forward::Stale,
-        _ if cache.variant.is_some() && !cache.stored => Forward::VaryMiss,
+        _ if cache.varies => Forward::VaryMiss,
         _ => Forward::UriMiss,
     }
 }
@@ -180,7 +207,7 @@ pub fn close(session: &Session, ctx: &RequestContext, resources: &Resources) {
     let (Some(cache), Some(result)) = (ctx.cache.as_deref(), result(session, ctx)) else { return };
     if let Some(route) = ctx.plan.as_ref().and_then(|plan| plan.route.cache.as_ref()) {
         route.metrics.request(result);
-        if session.cache.lock_duration().is_some() && matches!(result, CacheResult::Hit) {
+        if collapsed(session, result) == Some(true) {
             route.metrics.coalesced();
         }
     }

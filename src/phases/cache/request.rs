@@ -35,6 +35,10 @@ pub struct CacheUse {
     pub slot: Option<EntryKey>,
     /// The slot of its variant, once a response told what it varies by.
     pub variant: Option<EntryKey>,
+    /// Whether a variant was looked for: the resource has one, fit or not.
+    pub varies: bool,
+    /// Whether something was found that could not be served without asking.
+    pub outdated: bool,
     /// What the request wishes, where requests are obeyed.
     pub wishes: RequestDirectives,
     /// Why the response was not stored.
@@ -51,8 +55,6 @@ pub struct CacheUse {
     pub stale: Option<StaleReason>,
     /// The moments of the response that was found or stored.
     pub times: Option<Times>,
-    /// Whether another request's fetch was waited for.
-    pub collapsed: bool,
     /// How the response is being compressed.
     pub coding: Option<Coding>,
 }
@@ -138,15 +140,18 @@ pub fn vary(
     let variance = Vary::of_headers(meta.headers()).ok()?.variance(keys, &request.headers)?;
     let cache = ctx.cache.as_deref_mut()?;
     cache.variant = cache.slot.map(|slot| keys.variant(slot, variance));
+    // Afterwards it is the answer of the upstream that varies.
+    cache.varies |= cache.requested.is_none();
     Some(variance)
 }
 
 /// Whether what was found answers this request, beyond being fresh.
-pub fn judge_hit(meta: &CacheMeta, ctx: &mut RequestContext) -> Option<ForcedFreshness> {
+pub fn judge_hit(meta: &CacheMeta, fresh: bool, ctx: &mut RequestContext) -> Option<ForcedFreshness> {
     let cache = ctx.cache.as_deref_mut()?;
     let Hit(found) = meta.extensions().get::<Hit>()?;
     let times = found.times();
     cache.times = Some(times);
+    cache.outdated |= !fresh;
     if cache.wishes == RequestDirectives::default() {
         return None;
     }
@@ -156,7 +161,10 @@ pub fn judge_hit(meta: &CacheMeta, ctx: &mut RequestContext) -> Option<ForcedFre
             cache.stale = Some(StaleReason::MaxStale);
             Some(ForcedFreshness::ForceFresh)
         }
-        Reuse::Revalidate => Some(ForcedFreshness::ForceExpired),
+        Reuse::Revalidate => {
+            cache.outdated = true;
+            Some(ForcedFreshness::ForceExpired)
+        }
     }
 }
 

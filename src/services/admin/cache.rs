@@ -14,7 +14,7 @@ use crate::{
         fill::Admission,
         freshness::Answer,
         invalidation::Mode,
-        key::EntryKey,
+        key::{EntryKey, Tag},
         policy::Target,
         purge::{PurgeRequest, UrlName},
         store::Found,
@@ -71,8 +71,8 @@ async fn purge(body: &[u8], resources: &Resources, snapshot: &Snapshot) -> Respo
     };
     let refreshes = request.mode == Mode::Refresh;
     let subject = request.subject.clone();
-    request.also = manage::other_names(&subject, snapshot);
-    let mut answer = resources.cache.purge(request).await;
+    request.also = manage::other_patterns(&subject, snapshot);
+    let mut answer = resources.cache.purge(request, |url| snapshot.purge_names(url)).await;
     if refreshes {
         answer.refreshed = refresh::fetch(refresh::urls(&subject, resources), resources).await;
     }
@@ -118,6 +118,8 @@ fn url_pairs(query: &str) -> Vec<(String, String)> {
 struct Place {
     slot: EntryKey,
     url: UrlName,
+    /// Of the route's templates; `None` if one lacks its value.
+    tags: Option<Vec<Tag>>,
     route: Arc<Route>,
 }
 
@@ -138,19 +140,25 @@ impl Place {
             None => None,
         };
         let policy = &route.cache.as_ref()?.policy;
+        let keys = resources.cache.keys();
+        let mut tags = Vec::new();
+        let expanded = policy.tags().expand(keys, |name| matched.captures.get(name), &mut tags);
+        let tags = expanded.is_ok().then_some(tags);
         let scope = &route.name;
         let target =
             Target { scope, version, tls, method: &Method::GET, host: parts.host, path: parts.path, query };
-        let slot = policy.key(resources.cache.keys(), &target, headers)?;
+        let slot = policy.key(keys, &target, headers)?;
         let route = Arc::clone(route);
-        let url = versions.and_then(|_| manage::unversioned(&url, snapshot)).unwrap_or(url);
-        Some(Self { slot, url, route })
+        let url = versions.and_then(|_| snapshot.unversioned_url(&url)).unwrap_or(url);
+        Some(Self { slot, url, tags, route })
     }
 }
 
 async fn look(place: &Place, resources: &Resources) -> Response<Vec<u8>> {
     let now = Stamp::now();
     let Some(found) = resources.cache.find(place.slot, now).await else {
+        // Whoever looks does not fetch: no node is to wait for that.
+        resources.cache.end_lease(&place.slot, false);
         return problem(StatusCode::NOT_FOUND, "not_stored", "Nothing is stored for this URL.");
     };
     let times = found.times();
@@ -207,11 +215,15 @@ fn put(
     let storable =
         storable.map_err(|_| "Without `ttl`, the route gives no lifetime to a response with status 200.")?;
     let block = fields::write(&headers, &Omitted::default(), now).map_err(|_| "The fields are too large.")?;
+    // As of a response that was fetched: whatever purges that has to purge this.
+    let mut tags = place.tags.clone().ok_or("A tag of the route lacks its value.")?;
+    tags.extend([cache.tag, place.url.tag(store.keys())]);
+    tags.extend(cache.policy.shared_name(&place.url).map(|name| name.tag(store.keys())));
     let admission = Admission {
         status: StatusCode::OK,
         fields: Bytes::from(block),
         target: Bytes::copy_from_slice(place.url.without_query().as_bytes()),
-        tags: Arc::from([cache.tag, place.url.tag(store.keys())]),
+        tags: tags.into(),
         times: storable.times,
         variance: None,
         limit: store.max_object(),

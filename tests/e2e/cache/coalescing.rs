@@ -22,6 +22,15 @@ async fn five_hundred_requests_for_one_cold_object_are_one_fetch() {
     let (answers, ()) = tokio::join!(all, open);
     assert!(answers.iter().all(|answer| answer.status == 200 && answer.text().len() == 2000));
     assert_eq!(origin.requests().len(), 1);
+    let said = |part: &str| {
+        let statuses = answers.iter().filter_map(|answer| answer.header("cache-status"));
+        statuses.filter(|status| status.contains(part)).count()
+    };
+    assert_eq!((said("fwd=uri-miss;fwd-status=200;ttl="), said(";stored")), (1, 1));
+    // Whoever came after the fetch had ended hit what it had left.
+    assert!(said("fwd=miss;") > 0 && said("fwd=miss;") + said(";hit;") == 499, "rfc9211 section 2.6");
+    assert_eq!(said(";collapsed"), said("fwd=miss;"));
+    assert_eq!(said("?0"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,4 +97,7 @@ async fn what_may_not_be_kept_holds_nobody_up() {
     let (answers, ()) = tokio::join!(all, open);
     assert!(answers.iter().all(|answer| answer.text() == "mine"));
     assert_eq!(origin.requests().len(), 20);
+    let statuses = answers.iter().map(|answer| answer.header("cache-status").unwrap());
+    let in_vain = statuses.filter(|status| status.contains(";collapsed=?0")).count();
+    assert!((1..20).contains(&in_vain), "rfc9211 section 2.6: {in_vain} waited in vain");
 }

@@ -189,10 +189,12 @@ async fn variants_live_side_by_side() {
     })
     .await;
     let gateway = gateway(&origin).await;
-    for _ in 0..2 {
-        for language in ["de", "fr", "sw"] {
+    for forwards in [["fwd=uri-miss", "fwd=vary-miss", "fwd=vary-miss"], ["hit"; 3]] {
+        for (language, forward) in ["de", "fr", "sw"].into_iter().zip(forwards) {
             let answer = gateway.client().get("/a").header("Accept-Language", language).send().await;
             assert_eq!(answer.text(), language);
+            let status = answer.header("cache-status").unwrap();
+            assert!(status.contains(forward), "{language}: {status}");
         }
     }
     assert_eq!(origin.requests().len(), 3);
@@ -218,4 +220,53 @@ async fn the_route_decides_where_the_origin_says_nothing() {
     let targets = origin.targets();
     assert_eq!(targets.iter().filter(|target| *target == "/missing").count(), 1, "{targets:?}");
     assert_eq!(targets.iter().filter(|target| *target == "/there").count(), 2, "{targets:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_gone_is_not_served_stale_after_a_refresh_has_learned_so() {
+    let origin = Origin::start(|_| {
+        Answer::ok("there").header("Cache-Control", "max-age=0, stale-while-revalidate=600")
+    })
+    .await;
+    let gateway = gateway(&origin).await;
+    assert_eq!(gateway.get("/a").await.text(), "there");
+    origin.script(|_| Answer::status(404));
+    gateway.get("/a").await;
+    in_time("the refresh", origin.wait_begun(2)).await;
+    wait_until("the answer that it is gone", async || gateway.get("/a").await.status == 404).await;
+    for _ in 0..20 {
+        assert_eq!(gateway.get("/a").await.status, 404);
+    }
+    origin.script(|_| Answer::status(503));
+    assert_eq!(gateway.get("/a").await.status, 503, "nor instead of an error");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rfc9111_4_1_a_304_does_not_turn_one_variant_into_everybodys() {
+    let origin = Origin::start(|request| {
+        let answer = match request.header("if-none-match") {
+            Some(_) => Answer::status(304).header("Vary", "").header("Cache-Control", "max-age=60"),
+            None => Answer::ok(request.header("accept-language").unwrap_or("none").repeat(2000))
+                .header("Content-Type", "text/plain")
+                .header("Vary", "Accept-Language")
+                .header("Cache-Control", "max-age=0"),
+        };
+        answer.header("ETag", "\"v1\"")
+    })
+    .await;
+    let traffic = CACHED.replace("cache: {}", "cache: { compress: { encodings: [gzip] } }");
+    let gateway = Gateway::new().set("origin", &origin).traffic(&traffic).start().await;
+    let read = async |language: &'static str, encoding: &'static str| {
+        let client = gateway.client();
+        let request = client.get("/a").header("Accept-Language", language);
+        request.header("Accept-Encoding", encoding).send().await
+    };
+    for status in ["fwd=uri-miss", "fwd=stale;fwd-status=304", "hit"] {
+        let answer = read("de", "gzip").await;
+        assert_eq!(answer.header("content-encoding"), Some("gzip"));
+        assert_eq!(answer.header("vary"), Some("Accept-Language, Accept-Encoding"));
+        assert!(answer.header("cache-status").unwrap().contains(status), "{status}");
+    }
+    assert_eq!(read("fr", "identity").await.text(), "fr".repeat(2000));
+    assert_eq!(read("de", "identity").await.text(), "de".repeat(2000));
 }

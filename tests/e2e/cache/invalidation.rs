@@ -65,3 +65,23 @@ async fn rfc9111_4_4_a_failed_write_voids_nothing() {
     let gateway = Gateway::new().set("origin", &origin).traffic(CACHED).start().await;
     assert_eq!(gone_after_a_write(&origin, &gateway).await, [""; 0]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_voids_what_was_asked_for_with_parameters_that_do_not_count() {
+    let origin = origin(|| Answer::status(204)).await;
+    for (key, first, second) in [
+        ("query: { ignore: ['utm_*'] }", "/a?utm_source=x", "/a?utm_source=y"),
+        ("query: { allow: [] }", "/a?x", "/a"),
+        ("query: { sort: true }", "/a?y=1&x=2", "/a?x=2&y=1"),
+    ] {
+        let traffic = CACHED.replace("cache: {}", &format!("cache: {{ key: {{ {key} }} }}"));
+        let gateway = Gateway::new().set("origin", &origin).traffic(&traffic).start().await;
+        let before = origin.requests().len();
+        gateway.get(first).await;
+        gateway.get(second).await;
+        assert_eq!(origin.requests().len(), before + 1, "{key}: one entry");
+        gateway.client().request(http::Method::PUT, second).send().await;
+        gateway.get(first).await;
+        assert_eq!(origin.requests().len(), before + 3, "{key}: gone after the write");
+    }
+}

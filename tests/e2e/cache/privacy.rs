@@ -76,3 +76,65 @@ async fn no_name_reaches_log_metrics_or_status_in_clear() {
     assert!(!gateway.admin("/metrics").await.text().contains("secret-clinic"));
     assert!(!gateway.admin("/cache/stats").await.text().contains("secret-clinic"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_credentials_is_not_given_what_a_stranger_got() {
+    let origin = personal("max-age=60").await;
+    let gateway = Gateway::new().set("origin", &origin).traffic(CACHED).start().await;
+    for client in [gateway.client(), gateway.client().http2()] {
+        assert_eq!(client.get("/me").send().await.text(), "nobody");
+        let answer = client.get("/me").header("Authorization", "Bearer ann").send().await;
+        assert_eq!(answer.text(), "Bearer ann");
+    }
+    assert_eq!(origin.requests().len(), 3, "and the stranger's copy stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_who_is_turned_away_does_not_shut_out_the_others() {
+    let origin = Origin::start(|request| match request.header("authorization") {
+        Some(_) => Answer::ok("welcome"),
+        None => Answer::status(401),
+    })
+    .await;
+    for cache in ["{ ttl: { 4xx: 60s } }", "{ shared: true, ttl: { default: 60s } }"] {
+        let traffic = CACHED.replace("cache: {}", &format!("cache: {cache}"));
+        let gateway = Gateway::new().set("origin", &origin).traffic(&traffic).start().await;
+        assert_eq!(gateway.get("/me").await.status, 401);
+        let answer = gateway.client().get("/me").header("Authorization", "Bearer ann").send().await;
+        assert_eq!(answer.text(), "welcome", "{cache}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_shared_is_shared_no_more_when_the_route_takes_it_back() {
+    for (before, after) in [
+        ("{ shared: true }", "{}"),
+        ("{ ignore: [cache-control], shared: true, ttl: { default: 60s } }", "{ shared: true }"),
+        ("{ shared: true, set_cookie: store }", "{ shared: true }"),
+    ] {
+        let origin = Origin::start(move |request| {
+            let who = request.header("authorization").unwrap_or("nobody");
+            let answer = Answer::ok(who);
+            match before {
+                "{ shared: true, set_cookie: store }" => answer.header("Set-Cookie", "session=ann"),
+                _ => answer,
+            }
+            .header("Cache-Control", if before.contains("ignore") { "private" } else { "max-age=60" })
+        })
+        .await;
+        let traffic = CACHED.replace("cache: {}", &format!("cache: {before}"));
+        let mut gateway = Gateway::new().set("origin", &origin).traffic(&traffic).start().await;
+        for _ in 0..2 {
+            let answer = gateway.client().get("/me").header("Authorization", "Bearer ann").send().await;
+            assert_eq!(answer.text(), "Bearer ann");
+        }
+        assert_eq!(origin.requests().len(), 1, "{before}");
+        gateway.write_traffic(
+            &CACHED
+                .replace("cache: {}", &format!("cache: {after}"))
+                .replace("@origin@", &origin.address().to_string()),
+        );
+        assert_eq!(gateway.reload().await.status, 200);
+        assert_eq!(gateway.get("/me").await.text(), "nobody", "{before}, then {after}");
+    }
+}

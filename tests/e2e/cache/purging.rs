@@ -207,3 +207,56 @@ async fn statistics_are_for_those_with_the_token() {
     );
     assert_eq!(stats["data"]["hitRate"], json!(75.0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_url_is_purged_by_any_of_its_names() {
+    let origin = counting().await;
+    let traffic = CACHED
+        .replace("cache: {}", "cache: { key: { host: false, query: { ignore: ['utm_*'] } } }")
+        + "paths: { merge_slashes: true }\n";
+    let gateway = Gateway::new()
+        .set("origin", &origin)
+        .process("cache", "{ purge: { from: [127.0.0.0/8] } }")
+        .traffic(&traffic)
+        .start()
+        .await;
+    let client = gateway.client();
+    for target in ["/a//b?utm_source=x", "/a/b", "/a/b?utm_medium=y"] {
+        let before = client.get("/a/b?utm_source=z").host("one.example").send().await.text().to_owned();
+        assert_eq!(gateway.get("/a/b").await.text(), before, "one entry");
+        let purged = client.request("PURGE".parse().unwrap(), target).host("two.example").send().await;
+        assert_eq!((purged.status, purged.json()["success"].as_bool()), (200, Some(true)));
+        assert_ne!(gateway.get("/a/b").await.text(), before, "PURGE {target}");
+    }
+    let before = gateway.get("/a/b?utm_source=z").await.text().to_owned();
+    purge(&gateway, json!({ "url": "https://one.example/a/b?utm_source=q" })).await;
+    assert_ne!(gateway.get("/a/b").await.text(), before, "by the admin port");
+    let refused = client.request("PURGE".parse().unwrap(), "/a/../b").send().await;
+    assert_eq!((refused.status, refused.json()["code"].as_str()), (400, Some("suspicious_path")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_operator_put_in_is_purged_like_what_was_fetched() {
+    let origin = counting().await;
+    let traffic = CACHED
+        .replace("path: '/**'", "path: '/patients/{id}'")
+        .replace("cache: {}", "cache: { tags: ['patient:{id}'], key: { query: { allow: [] } } }");
+    let gateway = Gateway::new().set("origin", &origin).traffic(&traffic).start().await;
+    let admin = crate::harness::Client::new(gateway.admin_address());
+    let host = gateway.address();
+    for scope in [
+        json!({ "tag": "patient:1" }),
+        json!({ "url": format!("http://{host}/patients/1?b") }),
+        json!({ "route": "kept" }),
+    ] {
+        let put = admin.request(
+            http::Method::PUT,
+            &format!("/cache/entry?url=http%3A%2F%2F{host}%2Fpatients%2F1%3Fa&ttl=60"),
+        );
+        assert_eq!(put.send().await.status, 200);
+        assert_eq!(gateway.get("/patients/1").await.header("content-length"), Some("0"), "what was put in");
+        purge(&gateway, scope.clone()).await;
+        assert_ne!(gateway.get("/patients/1").await.text(), "", "gone after {scope}");
+        purge(&gateway, json!({ "all": true })).await;
+    }
+}
