@@ -25,7 +25,7 @@ const CONFIRMATION: Duration = Duration::from_millis(500);
 impl CacheStore {
     /// Purges on this node at once, tells the others, and waits a little for them to confirm.
     pub async fn purge(&self, request: PurgeRequest) -> PurgeAnswer {
-        let records = request.records(self.keys(), self.now());
+        let records = request.records(self.keys(), self.voided());
         for record in &records {
             self.metrics().purged(kind(&record.scope));
         }
@@ -61,7 +61,7 @@ impl CacheStore {
                 if let Some(error) = unreadable {
                     tracing::warn!("everything stored is void: {error}");
                 }
-                self.invalidations().apply_all(&records, self.now());
+                self.invalidations().apply_all(&records, self.voided());
             }
         }
     }

@@ -50,7 +50,7 @@ pub async fn after(
     let others = [header::LOCATION, header::CONTENT_LOCATION].into_iter().filter_map(named);
     let urls = std::iter::once(url.clone()).chain(others).map(|url| Scope::Url(url.tag(store.keys())));
     let scopes = urls.chain(tags.into_iter().map(Scope::Tag));
-    let at = store.now();
+    let at = store.voided();
     let records: Vec<Record> = scopes.map(|scope| Record { scope, mode: Mode::Hard, at }).collect();
     store.invalidate(&records, WAIT).await;
 }
