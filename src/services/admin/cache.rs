@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use super::{json_response, not_allowed, problem, refresh};
 use crate::{
     cache::{
-        entry::{Stamp, StoredEntry},
+        entry::StoredEntry,
         fields::{self, Omitted},
         fill::Admission,
         freshness::Answer,
         invalidation::Mode,
-        key::EntryKey,
+        key::{EntryKey, Tag},
         policy::Target,
         purge::{PurgeRequest, UrlName},
         store::Found,
@@ -113,6 +113,8 @@ struct Place {
     slot: EntryKey,
     url: UrlName,
     route: Arc<Route>,
+    /// Those that templates of the route make of the path.
+    tags: Vec<Tag>,
 }
 
 impl Place {
@@ -123,18 +125,22 @@ impl Place {
         let (path, query) =
             target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
         let parts = RequestParts { host: url.host(), path, query, method: &Method::GET, headers };
-        let Matched { value: route, .. } = snapshot.routes.find(&parts)?;
+        let Matched { value: route, captures, .. } = snapshot.routes.find(&parts)?;
         let policy = &route.cache.as_ref()?.policy;
         let target = Target { scope: &route.name, tls, method: &Method::GET, host: url.host(), path, query };
         let slot = policy.key(resources.cache.keys(), &target, headers)?;
+        let mut tags = Vec::new();
+        policy.tags().expand(resources.cache.keys(), |name| captures.get(name), &mut tags).ok()?;
         let route = Arc::clone(route);
-        Some(Self { slot, url, route })
+        Some(Self { slot, url, route, tags })
     }
 }
 
 async fn look(place: &Place, resources: &Resources) -> Response<Vec<u8>> {
-    let now = Stamp::now();
+    let now = resources.cache.now();
     let Some(found) = resources.cache.find(place.slot, now).await else {
+        // Looking is not fetching: no node is to wait for it.
+        resources.cache.end_lease(&place.slot, false);
         return problem(StatusCode::NOT_FOUND, "not_stored", "Nothing is stored for this URL.");
     };
     let times = found.times();
@@ -195,7 +201,7 @@ fn put(
         status: StatusCode::OK,
         fields: Bytes::from(block),
         target: Bytes::copy_from_slice(place.url.without_query().as_bytes()),
-        tags: Arc::from([cache.tag, place.url.tag(store.keys())]),
+        tags: place.tags.iter().copied().chain([cache.tag, place.url.tag(store.keys())]).collect(),
         times: storable.times,
         variance: None,
         limit: store.max_object(),
