@@ -9,14 +9,13 @@ use serde_json::{Value, json};
 use super::{json_response, not_allowed, problem, refresh};
 use crate::{
     cache::{
-        entry::StoredEntry,
         fields::{self, Omitted},
         fill::Admission,
         freshness::Answer,
         invalidation::Mode,
         key::{EntryKey, Tag},
         policy::Target,
-        purge::{PurgeRequest, UrlName},
+        purge::{PurgeRequest, Subject, UrlName},
         store::Found,
     },
     routing::{Matched, RequestParts},
@@ -94,10 +93,11 @@ async fn entry(asked: &Asked<'_>, resources: &Resources, snapshot: &Snapshot) ->
         Method::GET | Method::HEAD => look(&place, resources).await,
         Method::DELETE => {
             let removed = resources.cache.remove(place.slot);
+            replace(&place, resources).await;
             json_response(StatusCode::OK, &json!({ "success": true, "data": { "removed": removed } }))
         }
         Method::PUT => match put(&place, asked, named("ttl").as_deref(), resources) {
-            Ok(value) => json_response(StatusCode::OK, &value),
+            Ok(admission) => json_response(StatusCode::OK, &keep(&place, admission, asked, resources).await),
             Err(detail) => problem(StatusCode::BAD_REQUEST, "bad_entry", detail),
         },
         _ => not_allowed("GET, HEAD, PUT, DELETE"),
@@ -171,13 +171,20 @@ async fn look(place: &Place, resources: &Resources) -> Response<Vec<u8>> {
     )
 }
 
-/// Stores the body as a response with status 200 and this `Content-Type`.
+/// Voids what any node has of the URL, its variants too: without that, the memory of the
+/// others and a lookup that is on its way to Redis would keep it.
+async fn replace(place: &Place, resources: &Resources) {
+    let subject = Subject::Urls(vec![place.url.clone()]);
+    resources.cache.purge(PurgeRequest { subject, mode: Mode::Hard }).await;
+}
+
+/// The body as a response with status 200 and this `Content-Type`.
 fn put(
     place: &Place,
     asked: &Asked<'_>,
     ttl: Option<&str>,
     resources: &Resources,
-) -> Result<Value, &'static str> {
+) -> Result<Admission, &'static str> {
     let cache = place.route.cache.as_ref().ok_or("The route has no cache.")?;
     let store = resources.cache;
     let ttl: Option<u32> =
@@ -197,7 +204,10 @@ fn put(
     let storable =
         storable.map_err(|_| "Without `ttl`, the route gives no lifetime to a response with status 200.")?;
     let block = fields::write(&headers, &Omitted::default(), now).map_err(|_| "The fields are too large.")?;
-    let admission = Admission {
+    if asked.body.len() > store.max_object() {
+        return Err("The body is too large.");
+    }
+    Ok(Admission {
         status: StatusCode::OK,
         fields: Bytes::from(block),
         target: Bytes::copy_from_slice(place.url.without_query().as_bytes()),
@@ -206,9 +216,20 @@ fn put(
         variance: None,
         limit: store.max_object(),
         announced: None,
-    };
-    let entry: StoredEntry = admission.entry(&asked.body).ok_or("The body is too large.")?;
-    store.keep(place.slot, Arc::new(entry));
-    let ttl = storable.times.fresh_until.since(now).as_secs();
-    Ok(json!({ "success": true, "data": { "key": place.slot.to_string(), "ttl": ttl } }))
+    })
+}
+
+/// Stores it in place of what any node has.
+async fn keep(place: &Place, mut admission: Admission, asked: &Asked<'_>, resources: &Resources) -> Value {
+    let store = resources.cache;
+    replace(place, resources).await;
+    // What is stored at the moment of the purge would be void with it.
+    tokio::time::sleep(store.invalidations().settling()).await;
+    let now = store.requested();
+    admission.times.requested = now;
+    if let Some(entry) = admission.entry(&asked.body) {
+        store.keep(place.slot, Arc::new(entry));
+    }
+    let ttl = admission.times.fresh_until.since(now).as_secs();
+    json!({ "success": true, "data": { "key": place.slot.to_string(), "ttl": ttl } })
 }
