@@ -180,7 +180,13 @@ impl CacheStore {
         if self.leases.lock().get(&slot).is_some_and(|lease| !lease.has_run_out()) {
             return None;
         }
-        let entry = match redis.get_or_lease(slot).await {
+        let mut leased = redis.get_or_lease(slot).await;
+        if let Leased::Found(entry) = &leased
+            && self.invalidations.judge(entry) == Judgement::Void
+        {
+            leased = redis.lease_in_place(slot).await;
+        }
+        let entry = match leased {
             Leased::Found(entry) => entry,
             Leased::Absent(lease) => {
                 if let Some(lease) = lease {

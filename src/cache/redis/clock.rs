@@ -7,6 +7,10 @@ use std::{
 
 use crate::cache::entry::Stamp;
 
+/// Set back by less than this, nothing is wrong: half of what invalidations allow the clocks
+/// of two nodes to differ.
+const COVERED: Duration = Duration::from_millis(5);
+
 /// Goes on by the steady clock of the machine: setting that of the wall moves nothing, and
 /// between two looks no more than drift adds up.
 pub struct Clock {
@@ -29,7 +33,7 @@ impl Clock {
     }
 
     /// Sets it to what Redis showed at `moment`, give or take `doubt`. A difference within
-    /// that tells nothing. Gives what it showed before, if it is set back.
+    /// that tells nothing. Gives what it showed before, if it is set back by more than matters.
     pub fn set(&self, theirs: Stamp, moment: Instant, doubt: Duration) -> Option<Stamp> {
         let origin = theirs.minus(moment.saturating_duration_since(self.started));
         // Before the first look, moments were told by the wall.
@@ -40,7 +44,7 @@ impl Clock {
             before => Stamp(before),
         };
         self.origin.store(origin.0.max(1), Relaxed);
-        (before.since(origin) > doubt).then(|| before.plus(self.started.elapsed()))
+        (before.since(origin) > doubt + COVERED).then(|| before.plus(self.started.elapsed()))
     }
 }
 
