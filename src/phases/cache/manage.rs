@@ -94,6 +94,7 @@ async fn purge(request: &RequestHeader, ctx: &RequestContext, resources: &Resour
     let parts = route::parts(request);
     let target = request.uri.path_and_query().map_or("/", |target| target.as_str());
     let url = UrlName::of_request(parts.host, ctx.is_tls(), target);
+    let url = url.normalised(|path| ctx.snapshot.as_ref()?.paths.apply(path).ok());
     let request = PurgeRequest { subject: Subject::Urls(vec![url]), mode: Mode::Hard };
     json!(resources.cache.purge(request).await)
 }

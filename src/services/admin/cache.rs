@@ -45,7 +45,7 @@ pub async fn answer(
     let read = matches!(*asked.method, Method::GET | Method::HEAD);
     Some(match asked.path {
         "/cache/stats" if read => json_response(StatusCode::OK, &statistics(resources, snapshot)),
-        "/cache/purge" if *asked.method == Method::POST => purge(&asked.body, resources).await,
+        "/cache/purge" if *asked.method == Method::POST => purge(&asked.body, resources, snapshot).await,
         "/cache/entry" => entry(asked, resources, snapshot).await,
         "/cache/stats" => not_allowed("GET, HEAD"),
         "/cache/purge" => not_allowed("POST"),
@@ -58,11 +58,14 @@ pub fn statistics(resources: &Resources, snapshot: &Snapshot) -> Value {
     resources.cache.statistics(snapshot.cached_routes())
 }
 
-async fn purge(body: &[u8], resources: &Resources) -> Response<Vec<u8>> {
-    let request = match PurgeRequest::from_json(body) {
+async fn purge(body: &[u8], resources: &Resources, snapshot: &Snapshot) -> Response<Vec<u8>> {
+    let mut request = match PurgeRequest::from_json(body) {
         Ok(request) => request,
         Err(error) => return problem(StatusCode::BAD_REQUEST, "bad_purge", &error.to_string()),
     };
+    if let Subject::Urls(urls) = &mut request.subject {
+        urls.iter_mut().for_each(|url| *url = url.normalised(|path| snapshot.paths.apply(path).ok()));
+    }
     let refreshes = request.mode == Mode::Refresh;
     let subject = request.subject.clone();
     let mut answer = resources.cache.purge(request).await;
@@ -120,7 +123,7 @@ struct Place {
 impl Place {
     fn find(url: &str, headers: &HeaderMap, resources: &Resources, snapshot: &Snapshot) -> Option<Self> {
         let tls = url.starts_with("https://");
-        let url = UrlName::parse(url).ok()?;
+        let url = UrlName::parse(url).ok()?.normalised(|path| snapshot.paths.apply(path).ok());
         let target = url.path_and_query();
         let (path, query) =
             target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
