@@ -114,7 +114,7 @@ impl ProxyHttp for Gateway {
         is_fresh: bool,
         ctx: &mut Self::CTX,
     ) -> Result<Option<ForcedFreshness>> {
-        Ok(cache::judge_hit(meta, is_fresh, ctx))
+        Ok(cache::judge_hit(meta, is_fresh, ctx, &self.resources))
     }
 
     fn cache_not_modified_filter(
@@ -248,7 +248,7 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         admit::end_when_draining(session, &self.resources);
         headers::frame(session, response);
-        cache::to_downstream(session, response, ctx)?;
+        cache::to_downstream(session, response, ctx, &self.resources)?;
         headers::to_downstream(response, ctx)
     }
 

@@ -30,12 +30,11 @@ impl CacheStore {
         request: PurgeRequest,
         names_of: impl Fn(UrlName) -> Vec<UrlName>,
     ) -> PurgeAnswer {
-        let named = match request.subject.clone() {
-            Subject::Urls(urls) => Subject::Urls(urls.into_iter().flat_map(names_of).collect()),
-            other => other,
-        };
-        let records = PurgeRequest { subject: named, mode: request.mode, also: request.also.clone() }
-            .records(self.keys(), self.now());
+        let mut named = request.clone();
+        if let Subject::Urls(urls) = &mut named.subject {
+            *urls = std::mem::take(urls).into_iter().flat_map(names_of).collect();
+        }
+        let records = named.records(self.keys(), self.voided());
         for record in &records {
             self.metrics().purged(kind(&record.scope));
         }
@@ -71,7 +70,7 @@ impl CacheStore {
                 if let Some(error) = unreadable {
                     tracing::warn!("everything stored is void: {error}");
                 }
-                self.invalidations().apply_all(&records, self.now());
+                self.invalidations().apply_all(&records, self.voided());
             }
         }
     }

@@ -40,14 +40,14 @@ impl Storage for CacheStore {
         _trace: &SpanHandle,
     ) -> Result<Option<(CacheMeta, HitHandler)>> {
         let slot = self.slot(key);
-        let Some(found) = self.find(slot, Stamp::now()).await else { return Ok(None) };
+        let Some(found) = self.find(slot, self.now()).await else { return Ok(None) };
         Ok(match &found {
             Found::Stored { entry, .. } => {
                 let reader: HitHandler = Box::new(EntryReader::new(entry));
-                Some((stored_meta(&found, key)?, reader))
+                Some((self.stored_meta(&found, key)?, reader))
             }
             Found::Filling(fill) => match fill.reader() {
-                Some(reader) => Some((stored_meta(&found, key)?, Box::new(FillReader(reader)))),
+                Some(reader) => Some((self.stored_meta(&found, key)?, Box::new(FillReader(reader)))),
                 None => None,
             },
         })
@@ -62,7 +62,7 @@ impl Storage for CacheStore {
         // Pingora panics if the fill that it began is not found.
         let Some(fill) = tag.and_then(|id| self.fill_of(self.slot(key), id)) else { return Ok(None) };
         let Some(reader) = fill.reader() else { return Ok(None) };
-        Ok(Some((stored_meta(&Found::Filling(fill), key)?, Box::new(FillReader(reader)))))
+        Ok(Some((self.stored_meta(&Found::Filling(fill), key)?, Box::new(FillReader(reader)))))
     }
 
     async fn get_miss_handler(
@@ -118,6 +118,42 @@ impl CacheStore {
         let primary = EntryKey(key.primary_bin());
         key.variance_bin().map_or(primary, |variance| self.keys().variant(primary, variance))
     }
+
+    /// The head of a stored response as Pingora wants it.
+    fn stored_meta(&self, found: &Found, key: &CacheKey) -> Result<CacheMeta> {
+        let (status, times) = (found.status(), found.times());
+        let mut head = ResponseHeader::build_no_case(status, Some(16))?;
+        for (name, value) in fields::lines(found.fields()) {
+            let name = HeaderName::from_bytes(name).map_err(|_| fault("a stored field has no name"))?;
+            let value = HeaderValue::from_bytes(value).map_err(|_| fault("a stored field has no value"))?;
+            head.append_header(name, value)?;
+        }
+        if let Found::Stored { entry, .. } = found
+            && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        {
+            // What came in chunks has a length by now.
+            head.insert_header(header::CONTENT_LENGTH, entry.body_len())?;
+        }
+        // Pingora takes `created` of the entry in the primary slot for its provenance.
+        let created = if key.get_variance_key().is_none() { times.provenance } else { times.created };
+        let fresh_until = match found {
+            Found::Stored { stale_since: Some(since), .. } => times.fresh_until.min(*since),
+            _ => times.fresh_until,
+        };
+        let mut meta = CacheMeta::new(
+            self.on_the_wall(fresh_until),
+            SystemTime::from(created),
+            times.stale_while_revalidate,
+            times.stale_if_error,
+            head,
+        );
+        meta.set_epoch_override(self.on_the_wall(times.born));
+        if let Some(variance) = found.variance() {
+            meta.set_variance(variance);
+        }
+        meta.extensions_mut().insert(Hit(found.clone()));
+        Ok(meta)
+    }
 }
 
 /// The facts that the phases put beside the response's head when they decided to keep it.
@@ -129,42 +165,6 @@ fn admission(meta: &CacheMeta) -> Result<Admission> {
     admission.times.created = Stamp::from(meta.created());
     admission.times.provenance = Stamp::from(meta.provenance());
     Ok(admission)
-}
-
-/// The head of a stored response as Pingora wants it.
-fn stored_meta(found: &Found, key: &CacheKey) -> Result<CacheMeta> {
-    let (status, times) = (found.status(), found.times());
-    let mut head = ResponseHeader::build_no_case(status, Some(16))?;
-    for (name, value) in fields::lines(found.fields()) {
-        let name = HeaderName::from_bytes(name).map_err(|_| fault("a stored field has no name"))?;
-        let value = HeaderValue::from_bytes(value).map_err(|_| fault("a stored field has no value"))?;
-        head.append_header(name, value)?;
-    }
-    if let Found::Stored { entry, .. } = found
-        && !matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-    {
-        // What came in chunks has a length by now.
-        head.insert_header(header::CONTENT_LENGTH, entry.body_len())?;
-    }
-    // Pingora takes `created` of the entry in the primary slot for its provenance.
-    let created = if key.get_variance_key().is_none() { times.provenance } else { times.created };
-    let fresh_until = match found {
-        Found::Stored { stale_since: Some(since), .. } => times.fresh_until.min(*since),
-        _ => times.fresh_until,
-    };
-    let mut meta = CacheMeta::new(
-        SystemTime::from(fresh_until),
-        SystemTime::from(created),
-        times.stale_while_revalidate,
-        times.stale_if_error,
-        head,
-    );
-    meta.set_epoch_override(SystemTime::from(times.born));
-    if let Some(variance) = found.variance() {
-        meta.set_variance(variance);
-    }
-    meta.extensions_mut().insert(Hit(found.clone()));
-    Ok(meta)
 }
 
 fn fault(what: &'static str) -> Box<Error> {

@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use http::StatusCode;
@@ -38,6 +38,8 @@ pub struct CacheStore {
     /// Spares the lock while nothing is being filled.
     filling: AtomicUsize,
     next_fill: AtomicU64,
+    /// The latest moment that was given to a request.
+    latest: AtomicU64,
     /// Leaves to fetch for all nodes that this node holds.
     leases: Mutex<HashMap<EntryKey, LeaseGuard>>,
     metrics: Arc<CacheFamilies>,
@@ -77,6 +79,7 @@ impl CacheStore {
             fills: Mutex::default(),
             filling: AtomicUsize::new(0),
             next_fill: AtomicU64::new(1),
+            latest: AtomicU64::new(0),
             leases: Mutex::default(),
             memory_metrics: Arc::clone(metrics.tier(Tier::Memory)),
             metrics,
@@ -109,9 +112,28 @@ impl CacheStore {
     }
 
     /// The present moment by the clock that all nodes share: that of Redis, if there is one.
+    /// All moments of entries are by this clock.
     pub fn now(&self) -> Stamp {
-        let Stamp(own) = Stamp::now();
-        Stamp(own.saturating_add_signed(self.redis.as_ref().map_or(0, RedisTier::clock_offset)))
+        self.redis.as_ref().and_then(RedisTier::now).unwrap_or_else(Stamp::now)
+    }
+
+    /// The present moment, for a request that is sent now.
+    pub fn requested(&self) -> Stamp {
+        let now = self.now();
+        self.latest.fetch_max(now.0, Ordering::Relaxed);
+        now
+    }
+
+    /// The present moment, for what is declared void now: not before any request so far, though
+    /// the clock may have been set back meanwhile.
+    pub fn voided(&self) -> Stamp {
+        self.now().max(Stamp(self.latest.load(Ordering::Relaxed)))
+    }
+
+    /// A moment of an entry by this machine's own clock, which Pingora goes by.
+    pub fn on_the_wall(&self, moment: Stamp) -> SystemTime {
+        let (own, now) = (Stamp::now(), self.now());
+        SystemTime::from(own.plus(moment.since(now)).minus(now.since(moment)))
     }
 
     /// Most bytes of a body that any tier keeps.
@@ -158,7 +180,13 @@ impl CacheStore {
         if self.leases.lock().get(&slot).is_some_and(|lease| !lease.has_run_out()) {
             return None;
         }
-        let entry = match redis.get_or_lease(slot).await {
+        let mut leased = redis.get_or_lease(slot).await;
+        if let Leased::Found(entry) = &leased
+            && self.invalidations.judge(entry) == Judgement::Void
+        {
+            leased = redis.lease_in_place(slot).await;
+        }
+        let entry = match leased {
             Leased::Found(entry) => entry,
             Leased::Absent(lease) => {
                 if let Some(lease) = lease {
@@ -169,7 +197,11 @@ impl CacheStore {
             Leased::Unavailable(_) => return None,
         };
         let found = self.usable(Arc::clone(&entry), Tier::Redis)?;
-        self.memory.insert(slot, entry);
+        let requested = entry.times().requested;
+        // Meanwhile a later response may have come.
+        if self.memory.peek(&slot).is_none_or(|own| own.times().requested <= requested) {
+            self.memory.insert(slot, entry);
+        }
         Some(found)
     }
 
@@ -240,7 +272,7 @@ impl CacheStore {
     /// hear of it. Gives the place of the record among those of all nodes, if Redis took it
     /// within `wait`; if not, it is told later.
     pub async fn invalidate(&self, records: &[Record], wait: Duration) -> Option<StreamId> {
-        self.invalidations.apply_all(records, self.now());
+        self.invalidations.apply_all(records, self.voided());
         let redis = self.redis.clone()?;
         let messages: Vec<_> = records.chunks(invalidation::MAX_RECORDS).map(invalidation::encode).collect();
         // A task of its own: giving up waiting must not give up telling.

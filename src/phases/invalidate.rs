@@ -51,7 +51,7 @@ pub async fn after(
     let urls = std::iter::once(url.clone()).chain(others).flat_map(|url| snapshot.purge_names(url));
     let urls = urls.map(|url| Scope::Url(url.tag(store.keys())));
     let scopes = urls.chain(tags.into_iter().map(Scope::Tag));
-    let at = store.now();
+    let at = store.voided();
     let records: Vec<Record> = scopes.map(|scope| Record { scope, mode: Mode::Hard, at }).collect();
     store.invalidate(&records, WAIT).await;
 }

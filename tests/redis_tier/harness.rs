@@ -142,7 +142,8 @@ pub fn entry(body: &[u8]) -> Arc<StoredEntry> {
 
 /// An entry that is of use for so long.
 pub fn entry_for(body: &[u8], life: Duration) -> Arc<StoredEntry> {
-    let now = Stamp::now();
+    // A moment ago, because the clock of Redis is not to the millisecond that of the wall.
+    let now = Stamp::now().minus(Duration::from_millis(50));
     let times = Times {
         requested: now,
         created: now,

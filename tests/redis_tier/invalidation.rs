@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use nilegate::cache::{entry::Stamp, redis::Notice};
+use nilegate::cache::redis::Notice;
 
-use crate::harness::{Node, RedisServer, key, wait_until};
+use crate::harness::{Node, RedisServer, key, redis::RedisOptions, wait_until};
 
 fn yaml(redis: &RedisServer) -> String {
     format!("{{ url: '{}', timeout: 500ms, connect_timeout: 300ms }}", redis.url())
@@ -24,10 +24,9 @@ async fn a_record_reaches_all_nodes_in_order_and_they_confirm() {
     nodes.sort();
     assert_eq!((confirmation.confirmed, confirmation.pending), (nodes.to_vec(), vec![]));
     assert_eq!((one.records(), other.records()), (records.clone(), records));
-    // Their times are those of Redis, told apart from ours by the offset.
+    // Their times are those of Redis, and so is the clock of the tier.
     let Some(Notice::Record { id, .. }) = other.notices().pop() else { panic!("no record") };
-    let ours = id.millis.saturating_add_signed(-other.tier.clock_offset());
-    assert!(Stamp::now().since(Stamp(ours)) < Duration::from_secs(30));
+    assert!(other.tier.now().unwrap().since(id.stamp()) < Duration::from_secs(30));
     other.tier.leave().await;
 }
 
@@ -102,6 +101,48 @@ async fn the_end_of_the_stream_lost_in_a_failover_is_a_gap_for_all() {
     wait_until("the mark", async || one.gaps() >= 2).await;
     let entries: i64 = redis.run(&["XLEN", "nilegate:inv"]).await;
     assert_eq!(entries, 3, "the first mark, the record that is left, one new mark");
+}
+
+#[tokio::test]
+async fn a_redis_that_is_full_still_tells_what_is_void() {
+    let options = RedisOptions::default().with("maxmemory-policy", "noeviction");
+    let redis = RedisServer::start_with(options).await;
+    let (one, other) = (Node::start(&yaml(&redis)).await, Node::start(&yaml(&redis)).await);
+    redis.run::<String>(&["CONFIG", "SET", "maxmemory", "1"]).await;
+    let id = one.tier.publish(b"while full".to_vec()).await.unwrap();
+    let confirmation = one.tier.confirmed(id, Duration::from_secs(10)).await.unwrap();
+    assert_eq!((confirmation.confirmed.len(), confirmation.pending), (2, vec![]));
+    assert_eq!(other.records(), [b"while full"]);
+}
+
+#[tokio::test]
+async fn what_strangers_put_in_the_way_is_stepped_over() {
+    let redis = RedisServer::start().await;
+    let (one, other) = (Node::start(&yaml(&redis)).await, Node::start(&yaml(&redis)).await);
+    one.tier.publish(b"1".to_vec()).await.unwrap();
+    redis.run::<String>(&["XADD", "nilegate:inv", "*", "a", "b", "c", "d"]).await;
+    one.tier.publish(b"2".to_vec()).await.unwrap();
+    wait_until("what follows", async || other.records() == [b"1", b"2"]).await;
+    assert_eq!(other.gaps(), 2, "what the stranger meant is not known");
+    redis.run::<String>(&["SET", "nilegate:inv", "no stream"]).await;
+    redis.run::<String>(&["SET", "nilegate:nodes", "no list"]).await;
+    one.tier.publish(b"3".to_vec()).await.unwrap();
+    wait_until("what follows", async || other.records().last() == Some(&b"3".to_vec())).await;
+    assert_eq!(other.gaps(), 3, "and what the stream held");
+    assert!(other.tier.is_current());
+}
+
+#[tokio::test]
+async fn who_cannot_read_what_is_void_does_not_trust_redis() {
+    let redis = RedisServer::start().await;
+    let node = Node::start(&yaml(&redis)).await;
+    wait_until("all to be heard", async || node.tier.is_current()).await;
+    let rights = "ACL SETUSER default -xrange";
+    redis.run::<String>(&rights.split(' ').collect::<Vec<_>>()).await;
+    wait_until("the doubt", async || !node.tier.is_current()).await;
+    assert!(node.tier.is_connected());
+    redis.run::<String>(&["ACL", "SETUSER", "default", "+xrange"]).await;
+    wait_until("all to be heard again", async || node.tier.is_current()).await;
 }
 
 #[tokio::test]

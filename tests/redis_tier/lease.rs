@@ -31,6 +31,23 @@ async fn two_nodes_make_one_fetch() {
 }
 
 #[tokio::test]
+async fn two_nodes_that_found_something_void_make_one_fetch() {
+    let redis = RedisServer::start().await;
+    let (one, other) = nodes(&redis, "{ wait: 10s, hold: 20s }").await;
+    one.put(key(1), &entry(b"void")).await;
+    let Leased::Absent(Some(lease)) = one.tier.lease_in_place(key(1)).await else {
+        panic!("the first one gets the leave to fetch")
+    };
+    let mut waiting = Box::pin(other.tier.lease_in_place(key(1)));
+    assert!(timeout(Duration::from_millis(100), &mut waiting).await.is_err(), "the second one waits");
+    one.tier.put(key(1), entry(b"fetched once"), Some(lease));
+    match waiting.await {
+        Leased::Found(entry) => assert_eq!(&entry.body()[..], b"fetched once"),
+        _ => panic!("what the first one stored"),
+    }
+}
+
+#[tokio::test]
 async fn a_response_that_may_not_be_stored_releases_all_at_once() {
     let redis = RedisServer::start().await;
     let (one, other) = nodes(&redis, "{ wait: 10s, hold: 20s }").await;

@@ -89,7 +89,7 @@ async fn tls_with_an_own_authority_and_a_user_with_few_rights() {
     let options = RedisOptions { authority: Some(Authority::new()), ..RedisOptions::default() };
     let redis = RedisServer::start_with(options).await;
     let rights = "on >hunter2 ~nilegate:* &nilegate:* -@all +getrange +set +del +eval +exists +get \
-        +pexpire +xadd +xrange +publish +subscribe +time +hset +hgetall +hdel +ping +client";
+        +pexpire +type +xadd +xrange +publish +subscribe +time +hset +hgetall +hdel +ping +client";
     let words: Vec<&str> = ["ACL", "SETUSER", "gate"].into_iter().chain(rights.split_whitespace()).collect();
     redis.run::<String>(&words).await;
     let ca = redis.directory().join("ca.pem");

@@ -1,5 +1,7 @@
 //! The one name of a URL, for tags and for patterns.
 
+use std::borrow::Cow;
+
 use http::Uri;
 use serde::Serialize;
 use url::Url;
@@ -78,6 +80,20 @@ impl UrlName {
         let mut target = base.join(reference).ok()?;
         target.set_fragment(None);
         Self::parse(target.as_str()).ok().filter(|other| other.host() == self.host())
+    }
+
+    /// The name with what becomes of its path before a route is looked for: that is how it is
+    /// stored. A path that no route would get stays as it is.
+    #[must_use]
+    pub fn normalised<'u>(&'u self, apply: impl FnOnce(&'u str) -> Option<Cow<'u, str>>) -> Self {
+        let (path, query) = match self.path_and_query().split_once('?') {
+            Some((path, _)) => (path, &self.path_and_query()[path.len()..]),
+            None => (self.path_and_query(), ""),
+        };
+        match apply(path) {
+            Some(path) => Self(format!("{}{path}{query}", self.host())),
+            None => self.clone(),
+        }
     }
 
     /// The tag that every variant stored for this URL bears.
@@ -198,6 +214,14 @@ mod tests {
         assert_eq!(name.reduced(true, None).as_str(), "a.org:8080/p/q");
         assert_eq!(name.reduced(false, Some("y")).as_str(), "/p/q?y");
         assert_eq!(UrlName::of_request("", false, "*").as_str(), "/*");
+    }
+
+    #[test]
+    fn a_name_takes_the_path_that_is_stored() {
+        let name = UrlName::of_request("a.org", true, "/p//q?x=//y?z");
+        let merged = name.normalised(|path| Some(path.replace("//", "/").into()));
+        assert_eq!(merged.as_str(), "a.org/p/q?x=//y?z");
+        assert_eq!(name.normalised(|_| None), name);
     }
 
     proptest! {

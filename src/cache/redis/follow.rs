@@ -25,13 +25,15 @@ const TICK: Duration = Duration::from_secs(2);
 const REST: Duration = Duration::from_millis(50);
 /// Looks at the clock of Redis in a row; the quickest counts.
 const SAMPLES: usize = 3;
+/// How far the clock may be off beside what the way to Redis hides: it shows milliseconds.
+const COARSE: Duration = Duration::from_millis(2);
 
 /// Where a node stands in the stream.
 #[derive(Default)]
 struct Place {
     last: Option<StreamId>,
-    /// The connection by which the clock was measured.
-    generation: u64,
+    /// The connection by which the clock was set, and when.
+    clock_set: Option<(u64, Instant)>,
     /// Tries to listen, which spreads them over the nodes of a cluster.
     attempts: usize,
 }
@@ -51,8 +53,10 @@ impl Tier {
             // Listens before it reads, so that nothing falls between the two.
             let mut listener = self.listen(&mut place).await;
             loop {
-                if self.catch_up(&mut place, number, &mut apply).await.is_ok() {
-                    self.publish_again().await;
+                match self.catch_up(&mut place, number, &mut apply).await {
+                    Ok(()) => self.publish_again().await,
+                    // What is void is not known any more: what Redis has does not count until it is.
+                    Err(_) => self.heard.store(0, Ordering::Release),
                 }
                 tokio::select! {
                     _ = generation.changed() => break,
@@ -86,45 +90,52 @@ impl Tier {
         generation: u64,
         apply: &mut impl FnMut(Notice),
     ) -> Result<(), BackendFailure> {
-        if place.generation != generation {
+        let is_right = |(set_by, at): (u64, Instant)| set_by == generation && at.elapsed() < TICK;
+        if !place.clock_set.is_some_and(is_right) {
             // Notices are judged by this clock: first the clock, then the notices.
-            self.measure_clock().await?;
-            place.generation = generation;
+            if let Some(before) = self.set_clock().await? {
+                tracing::warn!("the clock that all nodes share was set back; what is stored here is void");
+                apply(Notice::Gap { before });
+            }
+            place.clock_set = Some((generation, Instant::now()));
         }
+        self.unpublished.look_for_all();
         loop {
             let page = self.read(place.last).await?;
             let count = page.records.len();
             for notice in notices(page, &mut place.last) {
+                if let Notice::Record { id, .. } = &notice {
+                    self.unpublished.seen(*id);
+                }
                 apply(notice);
             }
             if count < PAGE {
                 break;
             }
         }
+        self.unpublished.keep_unseen();
         self.heard.store(generation, Ordering::Release);
-        self.beat(place.last.unwrap_or_default()).await
+        // Without it nobody waits for this node; what went wrong is counted.
+        let _ = self.beat(place.last.unwrap_or_default()).await;
+        Ok(())
     }
 
-    /// Compares the clocks. The clock is that of the node that has the stream.
-    async fn measure_clock(&self) -> Result<(), BackendFailure> {
+    /// Sets the clock by that of the node that has the stream. Gives what it showed before,
+    /// if it was set back: what was requested until then may seem later than it was.
+    async fn set_clock(&self) -> Result<Option<Stamp>, BackendFailure> {
         let mut command = redis::cmd("EVAL");
         command.arg("return redis.call('TIME')").arg(1).arg(self.names.invalidations());
-        let mut best: Option<(Duration, i64)> = None;
+        let mut best: Option<(Duration, Instant, Stamp)> = None;
         for _ in 0..SAMPLES {
-            let (sent, started) = (Stamp::now(), Instant::now());
+            let started = Instant::now();
             let answer = self.tell(BackendOperation::Follow, &command).await?;
             let trip = started.elapsed();
             let theirs = time(&answer).ok_or_else(|| self.unexpected(BackendOperation::Follow))?;
-            let ours = sent.plus(trip / 2);
-            let offset = i64::try_from(i128::from(theirs.0) - i128::from(ours.0)).unwrap_or(0);
-            if best.is_none_or(|(quickest, _)| trip < quickest) {
-                best = Some((trip, offset));
+            if best.is_none_or(|(quickest, ..)| trip < quickest) {
+                best = Some((trip, started + trip / 2, theirs));
             }
         }
-        if let Some((_, offset)) = best {
-            self.clock_offset.store(offset, Ordering::Relaxed);
-        }
-        Ok(())
+        Ok(best.and_then(|(trip, moment, theirs)| self.clock.set(theirs, moment, trip / 2 + COARSE)))
     }
 }
 

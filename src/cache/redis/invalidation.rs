@@ -25,9 +25,18 @@ pub const LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 pub const PAGE: usize = 500;
 /// Records that wait for Redis to come back.
 const UNPUBLISHED: usize = 10_000;
+/// A record that nobody can read: to every node it means that everything is void.
+const EVERYTHING: &[u8] = b"";
 
+/// Adds a record and tells of it. `PEXPIRE` comes first, in every script here: a Redis that
+/// is full refuses a script whose first write takes memory, and takes all that follow one
+/// that does not. What voids entries must not wait until they have made room.
 const PUBLISH: &str = "
-if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('XADD', KEYS[1], '*', 'g', '') end
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+if redis.call('TYPE', KEYS[1]).ok ~= 'stream' then
+  redis.call('DEL', KEYS[1])
+  redis.call('XADD', KEYS[1], '*', 'g', '')
+end
 local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'r', ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 redis.call('PUBLISH', KEYS[1], id)
@@ -36,8 +45,12 @@ return id";
 /// Reads what comes after `ARGV[1]`. If that record is gone while older ones are there, it
 /// was not trimmed but lost, and the mark tells the other nodes.
 const READ: &str = "
-if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('XADD', KEYS[1], '*', 'g', '') end
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
+if redis.call('TYPE', KEYS[1]).ok ~= 'stream' then
+  redis.call('DEL', KEYS[1])
+  redis.call('XADD', KEYS[1], '*', 'g', '')
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+end
 local last = ARGV[1]
 if last ~= '' and #redis.call('XRANGE', KEYS[1], last, last) == 1 then
   return {1, redis.call('XRANGE', KEYS[1], '(' .. last, '+', 'COUNT', ARGV[2])}
@@ -47,7 +60,9 @@ if last ~= '' and #redis.call('XRANGE', KEYS[1], '-', '(' .. last, 'COUNT', 1) =
   for _, entry in ipairs(redis.call('XRANGE', KEYS[1], '(' .. last, '+')) do
     if entry[2][1] == 'g' then marked = true end
   end
-  if not marked then redis.call('XADD', KEYS[1], '*', 'g', '') end
+  if not marked then
+    redis.call('PUBLISH', KEYS[1], redis.call('XADD', KEYS[1], '*', 'g', ''))
+  end
 end
 return {0, redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', ARGV[2])}";
 
@@ -111,29 +126,89 @@ pub struct Page {
 /// A record with its place, or a mark.
 pub type Record = (StreamId, Option<Vec<u8>>);
 
-/// Records that Redis has not taken yet, the oldest first.
+/// Records of this node that may be unknown to the others.
 #[derive(Default)]
-pub struct Unpublished(Mutex<VecDeque<Vec<u8>>>);
+pub struct Unpublished(Mutex<Outgoing>);
+
+#[derive(Default)]
+struct Outgoing {
+    /// Redis has not taken them yet; the oldest first.
+    kept: VecDeque<Vec<u8>>,
+    /// Redis took them, but they were not read in the stream yet: a master that dies may
+    /// take them along.
+    taken: VecDeque<Taken>,
+    /// The last record read.
+    seen: StreamId,
+}
+
+struct Taken {
+    id: StreamId,
+    record: Vec<u8>,
+    /// It was taken before the reading that goes on began, so that this must find it.
+    looked_for: bool,
+}
 
 impl Unpublished {
     fn keep(&self, record: Vec<u8>) {
-        let mut kept = self.0.lock();
-        if kept.len() >= UNPUBLISHED {
-            tracing::error!("an invalidation is lost to other nodes: too many wait for Redis");
-            kept.pop_front();
-        }
-        kept.push_back(record);
+        self.0.lock().keep(record);
     }
 
     fn first(&self) -> Option<Vec<u8>> {
-        self.0.lock().front().cloned()
+        self.0.lock().kept.front().cloned()
     }
 
     fn done(&self, record: &[u8]) {
-        let mut kept = self.0.lock();
+        let kept = &mut self.0.lock().kept;
         if kept.front().is_some_and(|first| first == record) {
             kept.pop_front();
         }
+    }
+
+    fn taken(&self, id: StreamId, record: &[u8]) {
+        let mut outgoing = self.0.lock();
+        if id <= outgoing.seen {
+            return;
+        }
+        if outgoing.taken.len() >= UNPUBLISHED {
+            // None was seen for long. They are published again, which does no harm.
+            outgoing.keep_unseen(|_| true);
+        }
+        outgoing.taken.push_back(Taken { id, record: record.to_vec(), looked_for: false });
+    }
+
+    /// The stream is about to be read to its end: all that Redis took until now is in it.
+    pub(super) fn look_for_all(&self) {
+        self.0.lock().taken.iter_mut().for_each(|taken| taken.looked_for = true);
+    }
+
+    /// A record was read.
+    pub(super) fn seen(&self, id: StreamId) {
+        let mut outgoing = self.0.lock();
+        outgoing.seen = id;
+        outgoing.taken.retain(|taken| taken.id != id);
+    }
+
+    /// The stream was read to its end: what was not there is lost.
+    pub(super) fn keep_unseen(&self) {
+        self.0.lock().keep_unseen(|taken| taken.looked_for);
+    }
+}
+
+impl Outgoing {
+    fn keep(&mut self, record: Vec<u8>) {
+        if self.kept.len() >= UNPUBLISHED {
+            tracing::error!("too many invalidations wait for Redis: everything is to be void instead");
+            self.kept.clear();
+            self.kept.push_back(EVERYTHING.to_vec());
+        }
+        self.kept.push_back(record);
+    }
+
+    fn keep_unseen(&mut self, is_lost: impl Fn(&Taken) -> bool) {
+        let all = std::mem::take(&mut self.taken);
+        let (lost, waiting): (VecDeque<_>, VecDeque<_>) = all.into_iter().partition(is_lost);
+        self.taken = waiting;
+        lost.into_iter().for_each(|taken| self.keep(taken.record));
     }
 }
 
@@ -154,7 +229,7 @@ impl RedisTier {
 
     /// Records that wait for Redis to come back.
     pub fn unpublished(&self) -> usize {
-        self.0.unpublished.0.lock().len()
+        self.0.unpublished.0.lock().kept.len()
     }
 }
 
@@ -165,7 +240,9 @@ impl Tier {
         command.arg(record).arg(KEPT).arg(super::write::millis(LIFE));
         let operation = BackendOperation::Publish;
         let answer = self.tell(operation, &command).await?;
-        id(&answer).ok_or_else(|| self.unexpected(operation))
+        let id = id(&answer).ok_or_else(|| self.unexpected(operation))?;
+        self.unpublished.taken(id, record);
+        Ok(id)
     }
 
     /// Publishes what could not be published before, in order.
@@ -215,10 +292,13 @@ fn parse(answer: Value) -> Option<Page> {
 fn record(entry: Value) -> Option<Record> {
     let Value::Array(parts) = entry else { return None };
     let [place, Value::Array(fields)] = <[Value; 2]>::try_from(parts).ok()? else { return None };
-    let [Value::BulkString(name), Value::BulkString(data)] = <[Value; 2]>::try_from(fields).ok()? else {
-        return None;
+    let data = match <[Value; 2]>::try_from(fields) {
+        Ok([Value::BulkString(name), Value::BulkString(data)]) if name == b"r" => Some(data),
+        // A mark, or a stranger's. That must not keep what follows from being read, and
+        // distrusting what is older is always safe.
+        _ => None,
     };
-    Some((id(&place)?, (name == b"r").then_some(data)))
+    Some((id(&place)?, data))
 }
 
 fn id(value: &Value) -> Option<StreamId> {

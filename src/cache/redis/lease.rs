@@ -22,8 +22,10 @@ use crate::{
 };
 
 /// Takes the lease if nobody has it. In one piece with a look at the entry: who gets the
-/// lease knows that there is none. `ARGV[3]` is how the tokens of this node begin.
+/// lease knows that there is none. `ARGV[3]` is how the tokens of this node begin; `ARGV[4]`
+/// says that the entry is void, and in the way.
 const TAKE: &str = "
+if ARGV[4] == '1' then redis.call('DEL', KEYS[2]) end
 if redis.call('EXISTS', KEYS[2]) == 1 then return 'stored' end
 local holder = redis.call('GET', KEYS[1])
 if holder == '-' then return 'declined' end
@@ -112,12 +114,21 @@ impl RedisTier {
             Lookup::Unavailable(reason) => return Leased::Unavailable(reason),
             Lookup::Absent => {}
         }
+        self.lease(key, false).await
+    }
+
+    /// The same for an entry that was found and is void. Without this each node would fetch it.
+    pub async fn lease_in_place(&self, key: EntryKey) -> Leased {
+        self.lease(key, true).await
+    }
+
+    async fn lease(&self, key: EntryKey, mut is_void: bool) -> Leased {
         let Some(config) = &self.0.lease else { return Leased::Absent(None) };
         let deadline = Instant::now() + config.wait.get();
         let token = self.0.token();
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.take(key, &token, config.hold.get()).await {
+            match self.take(key, &token, config.hold.get(), is_void).await {
                 Ok(Answer::Taken) => return Leased::Absent(Some(self.guard(key, token, config.hold.get()))),
                 // It may be damaged, or gone again: not worth another round.
                 Ok(Answer::Stored) => return self.get(key).await.into(),
@@ -125,6 +136,8 @@ impl RedisTier {
                 Ok(Answer::Held) => {}
                 Err(reason) => return Leased::Unavailable(reason),
             }
+            // What comes from now on is another's fetch.
+            is_void = false;
             let wait = jittered(pause);
             if Instant::now() + wait > deadline {
                 return Leased::Absent(None);
@@ -134,12 +147,18 @@ impl RedisTier {
         }
     }
 
-    async fn take(&self, key: EntryKey, token: &str, hold: Duration) -> Result<Answer, BackendFailure> {
+    async fn take(
+        &self,
+        key: EntryKey,
+        token: &str,
+        hold: Duration,
+        is_void: bool,
+    ) -> Result<Answer, BackendFailure> {
         let names = &self.0.names;
         let mut command = redis::cmd("EVAL");
         command.arg(TAKE).arg(2).arg(names.lease(key)).arg(names.entry(key));
         command.arg(token).arg(u64::try_from(hold.as_millis()).unwrap_or(u64::MAX).max(1));
-        command.arg(Tokens::prefix(self.0.node.as_str()));
+        command.arg(Tokens::prefix(self.0.node.as_str())).arg(u8::from(is_void));
         let operation = BackendOperation::Lease;
         match self.0.ask(operation, &command).await? {
             Value::BulkString(answer) => match answer.as_slice() {

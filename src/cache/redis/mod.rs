@@ -10,6 +10,7 @@
 //! invalidations of all nodes (`invalidation`, `follow`, `nodes`).
 
 mod breaker;
+mod clock;
 mod failure;
 mod flight;
 mod follow;
@@ -26,7 +27,7 @@ mod write;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -35,6 +36,7 @@ use tokio::time::timeout;
 
 use self::{
     breaker::Breaker,
+    clock::Clock,
     flight::Flights,
     invalidation::Unpublished,
     lease::Tokens,
@@ -48,7 +50,11 @@ pub use self::{
     lease::LeaseGuard,
     nodes::{Confirmation, NodeId},
 };
-use super::{codec::Codec, entry::StoredEntry, key::EntryKey};
+use super::{
+    codec::Codec,
+    entry::{Stamp, StoredEntry},
+    key::EntryKey,
+};
 use crate::{
     config::{
         cache::{LeaseConfig, RedisConfig},
@@ -95,8 +101,7 @@ struct Tier {
     flights: Flights<Lookup>,
     queue: Arc<Queue>,
     unpublished: Unpublished,
-    /// What the clock of Redis is ahead of ours, in milliseconds.
-    clock_offset: AtomicI64,
+    clock: Clock,
     /// The number of the connection by which all invalidations so far were heard of.
     heard: AtomicU64,
     metrics: Arc<TierMetrics>,
@@ -122,7 +127,7 @@ impl RedisTier {
             flights: Flights::new(),
             queue: Arc::new(Queue::new(&config.queue, Arc::clone(&metrics))),
             unpublished: Unpublished::default(),
-            clock_offset: AtomicI64::new(0),
+            clock: Clock::new(),
             heard: AtomicU64::new(0),
             metrics,
         })))
@@ -193,9 +198,8 @@ impl RedisTier {
         self.0.queue.len()
     }
 
-    /// What the clock of Redis is ahead of ours, in milliseconds; negative if it is behind.
-    /// Zero until it was measured. Take it from the time of a notice to have it in our time.
-    pub fn clock_offset(&self) -> i64 {
-        self.0.clock_offset.load(Ordering::Relaxed)
+    /// The present moment by the clock of Redis; nothing until that is known.
+    pub fn now(&self) -> Option<Stamp> {
+        self.0.clock.now()
     }
 }

@@ -25,8 +25,10 @@ const LIFE: u64 = 24 * 3_600_000;
 const FIRST_PAUSE: Duration = Duration::from_millis(3);
 const LAST_PAUSE: Duration = Duration::from_millis(50);
 
-/// Each node has a line: where it stands, and when it said so.
+/// Each node has a line: where it stands, and when it said so. `PEXPIRE` comes first, so that
+/// a full Redis takes it.
 const BEAT: &str = "
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2] .. '@' .. string.format('%.0f', now))

@@ -72,7 +72,7 @@ impl Tier {
     }
 
     async fn set(&self, connection: &Connection, key: EntryKey, entry: &StoredEntry) -> WriteResult {
-        let life = entry.times().useless_at.since(Stamp::now()).min(LONGEST);
+        let life = entry.times().useless_at.since(self.clock.now().unwrap_or_else(Stamp::now)).min(LONGEST);
         if life.is_zero() {
             return WriteResult::Useless;
         }

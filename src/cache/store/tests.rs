@@ -69,3 +69,26 @@ async fn what_was_declared_void_on_its_way_is_neither_followed_nor_kept() {
     let found = store.fresh(&SLOT, NOW).unwrap();
     assert_eq!(&found.body()[..], b"new");
 }
+
+#[test]
+fn what_is_void_is_not_void_before_what_was_requested() {
+    let store = store();
+    // The clock was an hour ahead when it was requested, and was set right since.
+    let ahead = Stamp::now().plus(Duration::from_secs(3600));
+    store.latest.store(ahead.0, Ordering::Relaxed);
+    store.keep(SLOT, Arc::new(requested(ahead.0).entry(b"old").unwrap()));
+    let record = Record { scope: Scope::Tag(Tag(1)), mode: Mode::Hard, at: store.voided() };
+    store.invalidations().apply(&record, store.voided());
+    assert!(store.fresh(&SLOT, NOW).is_none());
+    assert!(store.requested() < ahead, "what is requested now is not of that hour");
+    assert_eq!(store.voided(), ahead);
+}
+
+#[test]
+fn moments_on_the_wall_are_as_far_from_now() {
+    let store = store();
+    for moment in [store.now().plus(Duration::from_secs(9)), store.now().minus(Duration::from_secs(9))] {
+        let wall = Stamp::from(store.on_the_wall(moment));
+        assert!(wall.since(moment).max(moment.since(wall)) < Duration::from_secs(1));
+    }
+}

@@ -80,7 +80,7 @@ pub fn admit(
         Ok((admission, head)) => {
             cache.stored = true;
             cache.times = Some(admission.times);
-            Ok(RespCacheable::Cacheable(meta(admission, head, response)?))
+            Ok(RespCacheable::Cacheable(meta(admission, head, response, resources)?))
         }
         Err(reason) => {
             cache.not_stored = Some(reason);
@@ -144,7 +144,12 @@ fn admission(
 }
 
 /// The form Pingora passes on, with our facts beside it.
-fn meta(admission: Admission, headers: HeaderMap, response: &ResponseHeader) -> Result<CacheMeta> {
+fn meta(
+    admission: Admission,
+    headers: HeaderMap,
+    response: &ResponseHeader,
+    resources: &Resources,
+) -> Result<CacheMeta> {
     let mut head = ResponseHeader::build_no_case(admission.status, Some(headers.len()))?;
     for (name, value) in &headers {
         head.append_header(name, value)?;
@@ -152,13 +157,13 @@ fn meta(admission: Admission, headers: HeaderMap, response: &ResponseHeader) -> 
     head.set_version(response.version);
     let times = admission.times;
     let mut meta = CacheMeta::new(
-        times.fresh_until.into(),
+        resources.cache.on_the_wall(times.fresh_until),
         times.created.into(),
         times.stale_while_revalidate,
         times.stale_if_error,
         head,
     );
-    meta.set_epoch_override(times.born.into());
+    meta.set_epoch_override(resources.cache.on_the_wall(times.born));
     meta.extensions_mut().insert(admission);
     Ok(meta)
 }

@@ -29,7 +29,7 @@ pub struct Ready {
 /// The answer, if memory has a fresh one that fits the request.
 pub fn ready(request: &mut RequestHeader, ctx: &mut RequestContext, resources: &Resources) -> Option<Ready> {
     coding::choose(request, ctx).ok()?;
-    let now = Stamp::now();
+    let now = resources.cache.now();
     let plan = ctx.plan.as_ref()?;
     let route = plan.route.cache.as_ref()?;
     let cache = ctx.cache.as_deref()?;
@@ -57,7 +57,7 @@ pub fn ready(request: &mut RequestHeader, ctx: &mut RequestContext, resources: &
     let times = entry.times();
     let cache = ctx.cache.as_deref_mut()?;
     cache.times = Some(times);
-    report::describe(CacheResult::Hit, Some(Tier::Memory), None, &mut response, ctx).ok()?;
+    report::describe(CacheResult::Hit, Some(Tier::Memory), None, &mut response, ctx, now).ok()?;
     let body = if unchanged { Bytes::new() } else { entry.body() };
     Some(Ready { response, body })
 }

@@ -76,7 +76,12 @@ fn follows(session: &Session) -> bool {
 ///
 /// # Errors
 /// If a field cannot be set.
-pub fn to_downstream(session: &Session, response: &mut ResponseHeader, ctx: &RequestContext) -> Result<()> {
+pub fn to_downstream(
+    session: &Session,
+    response: &mut ResponseHeader,
+    ctx: &RequestContext,
+    resources: &Resources,
+) -> Result<()> {
     // What is done for a request is said in its answer, not ahead of it.
     if response.status.is_informational() || ctx.plan.as_ref().is_none_or(|plan| plan.route.cache.is_none()) {
         return Ok(());
@@ -84,16 +89,16 @@ pub fn to_downstream(session: &Session, response: &mut ResponseHeader, ctx: &Req
     response.remove_header("surrogate-key");
     response.remove_header("cache-tag");
     let Some(cache) = ctx.cache.as_deref() else { return Ok(()) };
-    let result = of_phase(session.cache.phase(), cache);
+    let (result, now) = (of_phase(session.cache.phase(), cache), resources.cache.now());
     if matches!(result, CacheResult::Miss | CacheResult::Expired | CacheResult::Revalidated)
         && let Some(times) = &cache.times
     {
-        match times.age(Stamp::now()) {
+        match times.age(now) {
             0 => drop(response.remove_header(&header::AGE)),
             age => response.insert_header(header::AGE, age)?,
         }
     }
-    describe(result, tier(session), collapsed(session, result), response, ctx)
+    describe(result, tier(session), collapsed(session, result), response, ctx, now)
 }
 
 /// Adds `Cache-Status` and `X-Cache`, as the route wants, and drops what was said to us alone.
@@ -106,6 +111,7 @@ pub fn describe(
     collapsed: Option<bool>,
     response: &mut ResponseHeader,
     ctx: &RequestContext,
+    now: Stamp,
 ) -> Result<()> {
     let route = ctx.plan.as_ref().and_then(|plan| plan.route.cache.as_ref());
     let (Some(route), Some(cache)) = (route, ctx.cache.as_deref()) else { return Ok(()) };
@@ -114,7 +120,7 @@ pub fn describe(
     }
     if route.policy.cache_status() {
         let mut text = Vec::with_capacity(64);
-        let mut status = status(result, tier, response, cache);
+        let mut status = status(result, tier, response, cache, now);
         status.collapsed = collapsed;
         if result == CacheResult::Hit && collapsed.is_some() {
             // Answered by a fetch, though that of another: no hit (RFC 9211 section 2.1).
@@ -147,9 +153,9 @@ fn status(
     tier: Option<Tier>,
     response: &ResponseHeader,
     cache: &CacheUse,
+    now: Stamp,
 ) -> CacheStatus {
     let ttl = cache.times.map(|times| {
-        let now = Stamp::now();
         let left = times.fresh_until.since(now).as_secs();
         let over = now.since(times.fresh_until).as_secs();
         i64::try_from(left).unwrap_or(i64::MAX) - i64::try_from(over).unwrap_or(i64::MAX)
@@ -221,7 +227,9 @@ pub fn close(session: &Session, ctx: &RequestContext, resources: &Resources) {
     if let Some(outcome) = cache.revalidation {
         metrics.revalidated(outcome);
     }
-    let fetched_nothing = ctx.attempts.count > 0 && !cache.stored;
+    // Whoever was refused before any attempt gives it back too: others may have a backend.
+    let was_to_fetch = ctx.attempts.count > 0 || matches!(result, CacheResult::Miss | CacheResult::Expired);
+    let fetched_nothing = was_to_fetch && !cache.stored;
     if fetched_nothing || cache.wishes.only_if_cached {
         for slot in cache.slot.iter().chain(&cache.variant) {
             resources.cache.end_lease(slot, cache.not_stored.is_some());

@@ -146,7 +146,12 @@ pub fn vary(
 }
 
 /// Whether what was found answers this request, beyond being fresh.
-pub fn judge_hit(meta: &CacheMeta, fresh: bool, ctx: &mut RequestContext) -> Option<ForcedFreshness> {
+pub fn judge_hit(
+    meta: &CacheMeta,
+    fresh: bool,
+    ctx: &mut RequestContext,
+    resources: &Resources,
+) -> Option<ForcedFreshness> {
     let cache = ctx.cache.as_deref_mut()?;
     let Hit(found) = meta.extensions().get::<Hit>()?;
     let times = found.times();
@@ -155,7 +160,7 @@ pub fn judge_hit(meta: &CacheMeta, fresh: bool, ctx: &mut RequestContext) -> Opt
     if cache.wishes == RequestDirectives::default() {
         return None;
     }
-    match reuse::reuse(&times, &cache.wishes, Stamp::now()) {
+    match reuse::reuse(&times, &cache.wishes, resources.cache.now()) {
         Reuse::Fresh | Reuse::StaleWhileRevalidate => None,
         Reuse::Stale => {
             cache.stale = Some(StaleReason::MaxStale);
@@ -232,6 +237,6 @@ pub fn only_if_cached(ctx: &RequestContext) -> Result<(), Rejection> {
 /// Notes when the request goes to the upstream: what is void from then on is not its answer.
 pub fn sent(ctx: &mut RequestContext, resources: &Resources) {
     if let Some(cache) = ctx.cache.as_deref_mut() {
-        cache.requested = Some(resources.cache.now());
+        cache.requested = Some(resources.cache.requested());
     }
 }

@@ -9,14 +9,13 @@ use serde_json::{Value, json};
 use super::{json_response, not_allowed, problem, refresh};
 use crate::{
     cache::{
-        entry::{Stamp, StoredEntry},
         fields::{self, Omitted},
         fill::Admission,
         freshness::Answer,
         invalidation::Mode,
         key::{EntryKey, Tag},
         policy::Target,
-        purge::{PurgeRequest, UrlName},
+        purge::{PurgeRequest, Subject, UrlName},
         store::Found,
     },
     phases::cache::manage,
@@ -69,6 +68,9 @@ async fn purge(body: &[u8], resources: &Resources, snapshot: &Snapshot) -> Respo
         Ok(request) => request,
         Err(error) => return problem(StatusCode::BAD_REQUEST, "bad_purge", &error.to_string()),
     };
+    if let Subject::Urls(urls) = &mut request.subject {
+        urls.iter_mut().for_each(|url| *url = url.normalised(|path| snapshot.paths.apply(path).ok()));
+    }
     let refreshes = request.mode == Mode::Refresh;
     let subject = request.subject.clone();
     request.also = manage::other_patterns(&subject, snapshot);
@@ -100,10 +102,11 @@ async fn entry(asked: &Asked<'_>, resources: &Resources, snapshot: &Snapshot) ->
         Method::GET | Method::HEAD => look(&place, resources).await,
         Method::DELETE => {
             let removed = resources.cache.remove(place.slot);
+            replace(&place, resources).await;
             json_response(StatusCode::OK, &json!({ "success": true, "data": { "removed": removed } }))
         }
         Method::PUT => match put(&place, asked, named("ttl").as_deref(), resources) {
-            Ok(value) => json_response(StatusCode::OK, &value),
+            Ok(admission) => json_response(StatusCode::OK, &keep(&place, admission, asked, resources).await),
             Err(detail) => problem(StatusCode::BAD_REQUEST, "bad_entry", detail),
         },
         _ => not_allowed("GET, HEAD, PUT, DELETE"),
@@ -118,6 +121,8 @@ fn url_pairs(query: &str) -> Vec<(String, String)> {
 struct Place {
     slot: EntryKey,
     url: UrlName,
+    /// All names by which it is purged.
+    names: Vec<UrlName>,
     /// Of the route's templates; `None` if one lacks its value.
     tags: Option<Vec<Tag>>,
     route: Arc<Route>,
@@ -126,7 +131,7 @@ struct Place {
 impl Place {
     fn find(url: &str, headers: &HeaderMap, resources: &Resources, snapshot: &Snapshot) -> Option<Self> {
         let tls = url.starts_with("https://");
-        let url = UrlName::parse(url).ok()?;
+        let url = UrlName::parse(url).ok()?.normalised(|path| snapshot.paths.apply(path).ok());
         let target = url.path_and_query();
         let (path, query) =
             target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
@@ -150,12 +155,13 @@ impl Place {
         let slot = policy.key(keys, &target, headers)?;
         let route = Arc::clone(route);
         let url = versions.and_then(|_| snapshot.unversioned_url(&url)).unwrap_or(url);
-        Some(Self { slot, url, tags, route })
+        let names = snapshot.purge_names(url.clone());
+        Some(Self { slot, url, names, tags, route })
     }
 }
 
 async fn look(place: &Place, resources: &Resources) -> Response<Vec<u8>> {
-    let now = Stamp::now();
+    let now = resources.cache.now();
     let Some(found) = resources.cache.find(place.slot, now).await else {
         // Whoever looks does not fetch: no node is to wait for that.
         resources.cache.end_lease(&place.slot, false);
@@ -189,13 +195,21 @@ async fn look(place: &Place, resources: &Resources) -> Response<Vec<u8>> {
     )
 }
 
-/// Stores the body as a response with status 200 and this `Content-Type`.
+/// Voids what any node has of the URL, its variants too: without that, the memory of the
+/// others and a lookup that is on its way to Redis would keep it.
+async fn replace(place: &Place, resources: &Resources) {
+    let subject = Subject::Urls(place.names.clone());
+    let request = PurgeRequest { subject, mode: Mode::Hard, also: Vec::new() };
+    resources.cache.purge(request, |url| vec![url]).await;
+}
+
+/// The body as a response with status 200 and this `Content-Type`.
 fn put(
     place: &Place,
     asked: &Asked<'_>,
     ttl: Option<&str>,
     resources: &Resources,
-) -> Result<Value, &'static str> {
+) -> Result<Admission, &'static str> {
     let cache = place.route.cache.as_ref().ok_or("The route has no cache.")?;
     let store = resources.cache;
     let ttl: Option<u32> =
@@ -215,11 +229,14 @@ fn put(
     let storable =
         storable.map_err(|_| "Without `ttl`, the route gives no lifetime to a response with status 200.")?;
     let block = fields::write(&headers, &Omitted::default(), now).map_err(|_| "The fields are too large.")?;
+    if asked.body.len() > store.max_object() {
+        return Err("The body is too large.");
+    }
     // As of a response that was fetched: whatever purges that has to purge this.
     let mut tags = place.tags.clone().ok_or("A tag of the route lacks its value.")?;
     tags.extend([cache.tag, place.url.tag(store.keys())]);
     tags.extend(cache.policy.shared_name(&place.url).map(|name| name.tag(store.keys())));
-    let admission = Admission {
+    Ok(Admission {
         status: StatusCode::OK,
         fields: Bytes::from(block),
         target: Bytes::copy_from_slice(place.url.without_query().as_bytes()),
@@ -228,9 +245,20 @@ fn put(
         variance: None,
         limit: store.max_object(),
         announced: None,
-    };
-    let entry: StoredEntry = admission.entry(&asked.body).ok_or("The body is too large.")?;
-    store.keep(place.slot, Arc::new(entry));
-    let ttl = storable.times.fresh_until.since(now).as_secs();
-    Ok(json!({ "success": true, "data": { "key": place.slot.to_string(), "ttl": ttl } }))
+    })
+}
+
+/// Stores it in place of what any node has.
+async fn keep(place: &Place, mut admission: Admission, asked: &Asked<'_>, resources: &Resources) -> Value {
+    let store = resources.cache;
+    replace(place, resources).await;
+    // What is stored at the moment of the purge would be void with it.
+    tokio::time::sleep(store.invalidations().settling()).await;
+    let now = store.requested();
+    admission.times.requested = now;
+    if let Some(entry) = admission.entry(&asked.body) {
+        store.keep(place.slot, Arc::new(entry));
+    }
+    let ttl = admission.times.fresh_until.since(now).as_secs();
+    json!({ "success": true, "data": { "key": place.slot.to_string(), "ttl": ttl } })
 }

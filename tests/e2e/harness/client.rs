@@ -145,6 +145,12 @@ impl RequestBuilder<'_> {
         self
     }
 
+    /// What is sent.
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
     /// Asks for another host than the address.
     pub fn host(mut self, host: &str) -> Self {
         host.clone_into(&mut self.host);

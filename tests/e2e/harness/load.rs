@@ -22,7 +22,7 @@ use super::{wait::in_time, wait_until};
 /// The running load.
 pub struct Load {
     shared: Arc<Shared>,
-    connections: JoinSet<BTreeMap<String, u64>>,
+    connections: JoinSet<Asked>,
 }
 
 struct Shared {
@@ -30,8 +30,14 @@ struct Shared {
     request: Vec<u8>,
     stop: AtomicBool,
     ok: AtomicU64,
-    /// Microseconds.
-    slowest: AtomicU64,
+}
+
+/// What one connection saw.
+#[derive(Default)]
+struct Asked {
+    failed: BTreeMap<String, u64>,
+    /// Of the good answers.
+    times: Vec<Duration>,
 }
 
 /// What became of the requests.
@@ -43,6 +49,8 @@ pub struct Tally {
     pub failed: BTreeMap<String, u64>,
     /// How long the slowest good answer took.
     pub slowest: Duration,
+    /// The time that all but one of a hundred good answers kept.
+    pub p99: Duration,
 }
 
 impl Tally {
@@ -57,13 +65,7 @@ impl Load {
     /// Keeps connections busy with GETs until `stop`.
     pub fn start(to: SocketAddr, path: &str, connections: usize) -> Self {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {to}\r\n\r\n").into_bytes();
-        let shared = Arc::new(Shared {
-            to,
-            request,
-            stop: AtomicBool::new(false),
-            ok: AtomicU64::new(0),
-            slowest: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared { to, request, stop: AtomicBool::new(false), ok: AtomicU64::new(0) });
         let mut tasks = JoinSet::new();
         for _ in 0..connections {
             tasks.spawn(keep_asking(Arc::clone(&shared)));
@@ -86,19 +88,24 @@ impl Load {
     pub async fn stop(mut self) -> Tally {
         self.shared.stop.store(true, Ordering::Relaxed);
         let mut tally = Tally::default();
-        while let Some(failed) = in_time("the load to end", self.connections.join_next()).await {
-            for (reason, count) in failed.unwrap() {
+        let mut times = Vec::new();
+        while let Some(asked) = in_time("the load to end", self.connections.join_next()).await {
+            let asked = asked.unwrap();
+            for (reason, count) in asked.failed {
                 *tally.failed.entry(reason).or_default() += count;
             }
+            times.extend(asked.times);
         }
+        times.sort_unstable();
         tally.ok = self.ok();
-        tally.slowest = Duration::from_micros(self.shared.slowest.load(Ordering::Relaxed));
+        tally.slowest = times.last().copied().unwrap_or_default();
+        tally.p99 = times.get(times.len() * 99 / 100).copied().unwrap_or_default();
         tally
     }
 }
 
-async fn keep_asking(shared: Arc<Shared>) -> BTreeMap<String, u64> {
-    let mut failed = BTreeMap::new();
+async fn keep_asking(shared: Arc<Shared>) -> Asked {
+    let Asked { mut failed, mut times } = Asked::default();
     let mut connection: Option<Connection> = None;
     while !shared.stop.load(Ordering::Relaxed) {
         // A connection that was closed while nothing was sent lost nothing.
@@ -114,7 +121,7 @@ async fn keep_asking(shared: Arc<Shared>) -> BTreeMap<String, u64> {
         match answer {
             Ok(kept) => {
                 connection = kept;
-                shared.slowest.fetch_max(started.elapsed().as_micros() as u64, Ordering::Relaxed);
+                times.push(started.elapsed());
                 shared.ok.fetch_add(1, Ordering::Relaxed);
             }
             Err(reason) => {
@@ -124,7 +131,7 @@ async fn keep_asking(shared: Arc<Shared>) -> BTreeMap<String, u64> {
             }
         }
     }
-    failed
+    Asked { failed, times }
 }
 
 struct Connection {

@@ -1,5 +1,7 @@
 //! Whatever happens to Redis, clients get their answers, and soon; afterwards all is as before.
 
+use std::time::Duration;
+
 use super::{BOUND, NO_MEMORY, counting, node, tier};
 use crate::harness::{
     Gateway, Load, Origin,
@@ -13,6 +15,9 @@ const PATH: &str = "/report";
 
 /// What a node does that cannot wait long.
 const QUICK: &str = "timeout: 50ms, connect_timeout: 500ms, breaker: { failures: 3, open: 200ms }, lease: {}";
+
+/// What 99 of 100 answers keep: the time for a lookup and for asking who fetches.
+const P99: Duration = Duration::from_millis(100);
 
 /// A node without memory, under load, whose hits come from Redis.
 struct Scene {
@@ -55,6 +60,7 @@ impl Scene {
         let tally = self.load.stop().await;
         tally.assert_none_lost();
         assert!(tally.slowest < BOUND, "the slowest answer took {:?}", tally.slowest);
+        assert!(tally.p99 < P99, "one answer in a hundred took {:?}", tally.p99);
     }
 }
 

@@ -17,7 +17,7 @@ async fn a_user_with_few_rights_over_tls() {
     };
     let redis = RedisServer::start_with(options).await;
     let words = "ACL SETUSER gate on >open-sesame ~clinic:* &clinic:* -@all +getrange +set +del +eval \
-                 +ping +client +publish +subscribe +get +exists +xadd +xrange +pexpire +time \
+                 +ping +client +publish +subscribe +get +exists +type +xadd +xrange +pexpire +time \
                  +hset +hgetall +hdel";
     redis.run::<String>(&words.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>()).await;
     let origin = counting().await;

@@ -120,4 +120,7 @@ async fn a_fetch_that_leads_to_nothing_holds_no_node_up() {
     let lookup = client.get("/nothing").host(super::HOST).header("Cache-Control", "only-if-cached");
     assert_eq!(lookup.send().await.status, 504);
     assert_eq!(get(&other, "/nothing").await.text(), "mine", "nobody fetches it meanwhile");
+    let looked = one.admin(&format!("/cache/entry?url=http://{}/looked-for", super::HOST)).await;
+    assert_eq!(looked.status, 404);
+    assert_eq!(get(&other, "/looked-for").await.text(), "mine", "who looks does not fetch either");
 }

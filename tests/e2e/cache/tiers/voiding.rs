@@ -5,6 +5,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
+use http::Method;
 use serde_json::{Value, json};
 
 use super::{HOST, NO_MEMORY, PATIENT, counting, get, node, node_of, only_entry, tier, wait_linked};
@@ -79,6 +80,30 @@ async fn a_write_at_one_node_reaches_the_other() {
     one.client().post("/report", "a change").host(HOST).send().await;
     assert_ne!(get(&one, "/report").await.text(), before, "void at once where it was written");
     wait_until("the other node to hear of it", async || get(&other, "/report").await.text() != before).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_operator_puts_in_or_takes_out_counts_on_all_nodes() {
+    let (origin, redis) = (counting().await, RedisServer::start().await);
+    let one = node_of(&origin, &redis, "").start().await;
+    let other = node_of(&origin, &redis, "").start().await;
+    wait_linked(&one, &redis).await;
+    wait_linked(&other, &redis).await;
+    let before = get(&one, "/report").await.text().to_owned();
+    only_entry(&redis).await;
+    assert_eq!(get(&other, "/report").await.text(), before);
+    let operator = Client::new(one.admin_address());
+    let entry = format!("/cache/entry?ttl=60&url=http://{HOST}/report");
+    let put = operator.request(Method::PUT, &entry).body("by hand").send().await;
+    assert_eq!((put.status, put.json()["success"].as_bool()), (200, Some(true)), "{}", put.text());
+    assert_eq!(get(&one, "/report").await.text(), "by hand");
+    wait_until("the other node to have it", async || get(&other, "/report").await.text() == "by hand").await;
+    assert_eq!(tier(&get(&other, "/report").await), Some("memory"));
+    let removed = operator.request(Method::DELETE, &entry).send().await;
+    assert_eq!(removed.json()["data"]["removed"], true);
+    assert_ne!(get(&one, "/report").await.text(), "by hand", "not even from Redis");
+    wait_until("the other node to hear of it", async || get(&other, "/report").await.text() != "by hand")
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
