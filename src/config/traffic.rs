@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     headers::{ForwardingConfig, HeadersConfig, SecurityHeadersConfig},
+    mapping::MappingConfig,
     route::RouteConfig,
     upstream::UpstreamConfig,
     values::Name,
@@ -20,6 +21,9 @@ pub struct TrafficConfig {
     pub upstreams: BTreeMap<Name, UpstreamConfig>,
     /// Which requests go where.
     pub routes: Vec<RouteConfig>,
+    /// How JSON bodies of one API version become those of its neighbour, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub mappings: BTreeMap<Name, MappingConfig>,
     /// What becomes of paths that different servers read differently.
     #[serde(skip_serializing_if = "PathsConfig::is_default")]
     pub paths: PathsConfig,

@@ -15,11 +15,13 @@ use crate::{
     config::{
         finding::Problem,
         headers::HeaderRulesConfig,
+        path::key,
         route::{RespondConfig, RouteConfig},
         traffic::TrafficConfig,
         values::Name,
     },
     headers::{Forwarding, HeaderRules, Message, SecurityHeaders},
+    mapping::Mapping,
     routing::{Entry, PathPolicy, Redirect, Rewrite, RouteTable, WeightedSplit, captures_of},
     upstream::{RetryPolicy, Upstream},
 };
@@ -36,6 +38,7 @@ pub fn build(
 ) -> Result<Snapshot, Vec<Problem>> {
     let mut problems = Problems::default();
     let upstreams = upstreams(config, resources, previous, &mut problems);
+    let mappings = mappings(config, &mut problems);
     let forwarding = problems.take("traffic.forwarding", Forwarding::compile(&config.forwarding));
     let builder = RouteBuilder { config, resources, upstreams: &upstreams };
     let mut routes = Vec::with_capacity(config.routes.len());
@@ -63,6 +66,7 @@ pub fn build(
             paths: PathPolicy::new(&config.paths),
             caches: config.routes.iter().any(|route| route.cache.is_some()),
             upstreams,
+            mappings,
             forwarding: Arc::new(forwarding),
             config: config.clone(),
         }),
@@ -86,6 +90,19 @@ fn upstreams(
         }
     }
     built
+}
+
+/// A mapping that fails its own tests is a problem like any other.
+fn mappings(config: &TrafficConfig, problems: &mut Problems) -> BTreeMap<String, Arc<Mapping>> {
+    let mut compiled = BTreeMap::new();
+    for (name, section) in &config.mappings {
+        let at = key("traffic.mappings", name.as_str());
+        if let Some(mapping) = problems.take(&at, Mapping::compile(section)) {
+            problems.add(&at, mapping.run_tests());
+            compiled.insert(name.to_string(), Arc::new(mapping));
+        }
+    }
+    compiled
 }
 
 /// What every route of a section is compiled with.

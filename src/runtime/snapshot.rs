@@ -8,6 +8,7 @@ use super::route::{Route, Target};
 use crate::{
     config::traffic::TrafficConfig,
     headers::Forwarding,
+    mapping::Mapping,
     routing::{PathPolicy, RouteTable},
     telemetry::{
         label::{DiscoveryOutcome, Outcome},
@@ -28,6 +29,8 @@ pub struct Snapshot {
     pub caches: bool,
     /// All upstreams by name, for probes, readiness and metrics.
     pub upstreams: BTreeMap<String, NamedUpstream>,
+    /// How bodies of one API version become those of its neighbour, by name.
+    pub mappings: BTreeMap<String, Arc<Mapping>>,
     /// What is believed of peers and said of the gateway.
     pub forwarding: Arc<Forwarding>,
     /// What it was built from.
