@@ -1,13 +1,15 @@
 //! JSON bodies between neighbouring API versions: a small list of rules, compiled once.
 //!
-//! Pure functions of bytes: [`Mapping`] is what the configuration says, [`Transform`] one
-//! way through one or several of them. What no rule names leaves as it came, digit for
-//! digit. Nothing here knows requests, versions of routes, or who asks.
+//! [`Mapping`] is what the configuration says, [`Transform`] one way through one or several
+//! of them, a pure function of bytes: what no rule names leaves as it came, digit for digit.
+//! [`exchange`] applies them between Pingora and a backend. Nothing here knows routes, which
+//! versions they serve, or who asks.
 
 mod compile;
 mod conflict;
 mod convert;
 mod date;
+pub mod exchange;
 mod fixture;
 mod path;
 mod plan;
