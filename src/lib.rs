@@ -11,6 +11,7 @@ pub mod cache;
 pub mod downstream;
 pub mod framing;
 pub mod headers;
+pub mod mapping;
 pub mod proxy_protocol;
 pub mod routing;
 pub mod tls;

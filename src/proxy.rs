@@ -15,7 +15,7 @@ use crate::{
     phases::{
         admit, cache,
         context::RequestContext,
-        failure, headers, invalidate, observe,
+        failure, headers, invalidate, mapping, observe,
         rejection::{self, Rejection},
         route, upstream,
     },
@@ -208,6 +208,7 @@ impl ProxyHttp for Gateway {
         cache::sent(ctx, &self.resources);
         cache::coding::to_upstream(upstream, ctx)?;
         headers::to_upstream(upstream, session.req_header().version, ctx)?;
+        mapping::order(session, upstream, ctx);
         upstream::begun(ctx, session.is_body_done());
         Ok(())
     }

@@ -141,9 +141,12 @@ pub struct ServedVersionConfig {
     pub path: Option<String>,
     /// Changes to header fields, after those of the route.
     pub headers: HeadersConfig,
-    /// Another version of this route whose service answers instead, as it is.
+    /// Another version of this route whose service answers instead, bodies as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub via: Option<VersionName>,
+    /// A mapping between this version and another of this route, whose service answers instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub map: Option<Name>,
 }
 
 /// By what callers are told apart.

@@ -115,7 +115,8 @@ impl<'de> Deserializer<'de> for NodeDeserializer<'_> {
             Value::List(_) => self.deserialize_seq(visitor),
             Value::Map(_) => self.deserialize_map(visitor),
             Value::Text(_) | Value::Hole(_) => self.deserialize_str(visitor),
-            Value::Null => Err(self.unfit(&visitor)),
+            // Only types that take any JSON value know what to do with it.
+            Value::Null => visitor.visit_unit(),
         }
     }
 

@@ -15,6 +15,7 @@ mod fault;
 pub mod finding;
 pub mod headers;
 pub mod load;
+pub mod mapping;
 mod merge;
 pub mod path;
 pub mod print;

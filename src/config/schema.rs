@@ -25,7 +25,7 @@ pub fn json_schema() -> Value {
 /// operator chooses reads `<name>`.
 pub fn key_paths() -> Vec<String> {
     let mut paths = Vec::new();
-    walk(&FROM_TYPES, "", DEPTH_MAX, &mut paths);
+    walk(&FROM_TYPES, "", DEPTH_MAX, &[], &mut paths);
     paths.sort();
     paths.dedup();
     paths
@@ -66,24 +66,35 @@ pub(super) fn map_values(schema: &'static Value) -> Option<&'static Value> {
     any.or_else(|| by_pattern.and_then(|patterns| patterns.values().next()))
 }
 
-fn walk(schema: &'static Value, path: &str, depth: usize, paths: &mut Vec<String>) {
+fn walk(
+    schema: &'static Value,
+    path: &str,
+    depth: usize,
+    inside: &[&'static Value],
+    paths: &mut Vec<String>,
+) {
     if depth == 0 {
         return;
     }
-    let schema = resolve(schema);
+    let target = resolve(schema);
+    // What contains itself is described once.
+    if schema.get("$ref").is_some() && inside.iter().any(|outer| std::ptr::eq(*outer, target)) {
+        return;
+    }
+    let (schema, inside) = (target, [inside, &[target]].concat());
     for (name, property) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
         let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
-        walk(property, &path, depth - 1, paths);
+        walk(property, &path, depth - 1, &inside, paths);
         paths.push(path);
     }
     if let Some(values) = map_values(schema) {
-        walk(values, &format!("{path}.<name>"), depth - 1, paths);
+        walk(values, &format!("{path}.<name>"), depth - 1, &inside, paths);
     }
     if let Some(items) = schema.get("items") {
-        walk(items, &format!("{path}[]"), depth - 1, paths);
+        walk(items, &format!("{path}[]"), depth - 1, &inside, paths);
     }
     for alternative in alternatives(schema) {
-        walk(alternative, path, depth - 1, paths);
+        walk(alternative, path, depth - 1, &inside, paths);
     }
 }
 
@@ -130,7 +141,9 @@ fn refuses_text(object: &serde_json::Map<String, Value>) -> bool {
         None => false,
     };
     let words = object.get("oneOf").and_then(Value::as_array);
-    by_type || object.contains_key("enum") || words.into_iter().flatten().any(|w| w.get("const").is_some())
+    by_type
+        || object.get("enum").is_some_and(Value::is_array)
+        || words.into_iter().flatten().any(|w| w.get("const").is_some())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     api_version::ApiVersionsConfig,
     headers::{ForwardingConfig, HeadersConfig, SecurityHeadersConfig},
+    mapping::MappingConfig,
     route::RouteConfig,
     upstream::UpstreamConfig,
     values::Name,
@@ -24,6 +25,9 @@ pub struct TrafficConfig {
     /// The versions of the API. Leave out: requests have none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_versions: Option<ApiVersionsConfig>,
+    /// How JSON bodies of one API version become those of its neighbour, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub mappings: BTreeMap<Name, MappingConfig>,
     /// What becomes of paths that different servers read differently.
     #[serde(skip_serializing_if = "PathsConfig::is_default")]
     pub paths: PathsConfig,

@@ -7,7 +7,7 @@ use pingora_proxy::Session;
 
 use super::{
     context::RequestContext,
-    deadline,
+    deadline, mapping,
     rejection::{Rejection, is_final},
     upstream::attempted,
 };
@@ -48,6 +48,12 @@ pub fn attempt_failed(session: &Session, ctx: &mut RequestContext, mut error: Bo
     let expired = deadline::expired(ctx);
     if *error.esource() == ErrorSource::Downstream && expired.is_none() {
         // The client's fault or its leaving: no word against the backend.
+        error.set_retry(false);
+        return error;
+    }
+    if mapping::refusal_of(&error).is_some() {
+        // The backend has been reached and has answered, if it was asked: another attempt
+        // would come to the same.
         error.set_retry(false);
         return error;
     }

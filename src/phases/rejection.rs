@@ -11,9 +11,11 @@ use pingora_proxy::Session;
 use super::{
     api_version::{self, VersionProblem},
     context::RequestContext,
+    mapping,
 };
 use crate::{
     framing,
+    mapping::exchange::Refusal,
     telemetry::reason::{BadRequestReason, ErrorReason},
 };
 
@@ -52,6 +54,8 @@ pub enum Rejection {
     OnlyIfCached,
     /// It is for a version of the API that it cannot have.
     ApiVersion(Box<VersionProblem>),
+    /// A body cannot be mapped between versions of the API.
+    Mapping(Refusal),
     /// It may not purge.
     PurgeForbidden,
     /// It lacks the token for what it asks.
@@ -84,6 +88,8 @@ impl Rejection {
             Self::TotalTimeout => ErrorReason::TotalTimeout,
             Self::OnlyIfCached => ErrorReason::OnlyIfCached,
             Self::ApiVersion(_) => ErrorReason::ApiVersion,
+            Self::Mapping(refusal) if mapping::is_clients(refusal) => ErrorReason::MappingRequest,
+            Self::Mapping(_) => ErrorReason::MappingResponse,
             Self::PurgeForbidden => ErrorReason::PurgeForbidden,
             Self::Unauthorized => ErrorReason::Unauthorized,
             Self::ClientAbort => ErrorReason::ClientAbort,
@@ -116,6 +122,10 @@ impl Rejection {
             Self::ConnectTimeout | Self::UpstreamTimeout | Self::TotalTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::OnlyIfCached => StatusCode::GATEWAY_TIMEOUT,
             Self::ApiVersion(problem) => problem.status(),
+            Self::Mapping(Refusal::Request(_)) => StatusCode::BAD_REQUEST,
+            Self::Mapping(Refusal::RequestTooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Mapping(Refusal::RequestForm) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Mapping(_) => StatusCode::BAD_GATEWAY,
             Self::PurgeForbidden => StatusCode::FORBIDDEN,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             // 499 is nginx's; it is never sent, only counted.
@@ -135,6 +145,7 @@ impl Rejection {
                 ));
             }
             Self::ApiVersion(problem) => return problem.detail(),
+            Self::Mapping(refusal) => return Cow::Owned(format!("A body could not be mapped: {refusal}.")),
             Self::NoRoute => "No route takes this request.",
             Self::BodyTooLarge => "The request body is larger than this route allows.",
             Self::OnlyIfCached => "There is no stored response for this request.",
@@ -184,6 +195,9 @@ impl Rejection {
     pub fn of(error: &Error) -> Self {
         if let Some(raised) = error.root_cause().downcast_ref::<Rejection>() {
             return raised.clone();
+        }
+        if let Some(refusal) = mapping::refusal_of(error) {
+            return refusal;
         }
         match (error.esource(), error.etype()) {
             (ErrorSource::Downstream, ErrorType::ReadTimedout) => Self::ClientTimeout,

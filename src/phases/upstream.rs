@@ -10,7 +10,7 @@ use pingora_proxy::Session;
 use super::{
     context::{Current, RequestContext},
     deadline::{self, Wait},
-    failure,
+    failure, mapping,
     rejection::{Rejection, is_final},
 };
 use crate::{
@@ -65,6 +65,7 @@ pub fn pick(session: &mut Session, ctx: &mut RequestContext) -> Result<Box<HttpP
     };
     let mut peer = attempt.backend().peer(&target.timeouts);
     peer.options.read_timeout = deadline::patience(session, ctx, &target.timeouts, &peer);
+    mapping::choose_session(session, ctx, &mut peer);
     // A repeated attempt gets the body from its beginning.
     ctx.body_received = 0;
     let attempts = &mut ctx.attempts;

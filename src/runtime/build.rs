@@ -19,11 +19,13 @@ use crate::{
     config::{
         finding::Problem,
         headers::HeaderRulesConfig,
+        path::key,
         route::{MatchConfig, RespondConfig, RouteConfig},
         traffic::TrafficConfig,
         values::{Name, OneOrMany},
     },
     headers::{Forwarding, HeaderRules, Message, SecurityHeaders},
+    mapping::Mapping,
     routing::{Entry, PathPolicy, Redirect, Rewrite, RouteTable, WeightedSplit, captures_of},
     upstream::{RetryPolicy, Upstream},
 };
@@ -43,12 +45,19 @@ pub fn build(
 ) -> Result<Snapshot, Vec<Problem>> {
     let mut problems = Problems::default();
     let upstreams = upstreams(config, resources, previous, &mut problems);
+    let mappings = mappings(config, &mut problems);
     let forwarding = problems.take("traffic.forwarding", Forwarding::compile(&config.forwarding));
     let versions = match &config.api_versions {
         Some(section) => problems.take("traffic.api_versions", Versions::compile(section)).map(Arc::new),
         None => None,
     };
-    let builder = RouteBuilder { config, resources, upstreams: &upstreams, versions: versions.as_deref() };
+    let builder = RouteBuilder {
+        config,
+        resources,
+        upstreams: &upstreams,
+        versions: versions.as_deref(),
+        mappings: &mappings,
+    };
     let listing = config.api_versions.as_ref().map(|section| MatchConfig {
         path: Some(OneOrMany::One(section.list_path().into_owned())),
         method: Some(OneOrMany::One("GET".to_owned())),
@@ -112,12 +121,26 @@ fn upstreams(
     built
 }
 
+/// A mapping that fails its own tests is a problem like any other.
+fn mappings(config: &TrafficConfig, problems: &mut Problems) -> BTreeMap<String, Arc<Mapping>> {
+    let mut compiled = BTreeMap::new();
+    for (name, section) in &config.mappings {
+        let at = key("traffic.mappings", name.as_str());
+        if let Some(mapping) = problems.take(&at, Mapping::compile(section)) {
+            problems.add(&at, mapping.run_tests());
+            compiled.insert(name.to_string(), Arc::new(mapping));
+        }
+    }
+    compiled
+}
+
 /// What every route of a section is compiled with.
 struct RouteBuilder<'a> {
     config: &'a TrafficConfig,
     resources: &'a Resources,
     upstreams: &'a BTreeMap<String, NamedUpstream>,
     versions: Option<&'a Versions>,
+    mappings: &'a BTreeMap<String, Arc<Mapping>>,
 }
 
 impl RouteBuilder<'_> {

@@ -9,6 +9,7 @@ use crate::{
     api_version::VersionIndex,
     cache::{compress::Compression, key::Tag, policy::CachePolicy, tags::TagTemplates},
     headers::{HeaderRules, SecurityHeaders},
+    mapping::exchange::Orders,
     routing::{Redirect, Rewrite, WeightedSplit},
     telemetry::{
         api_version::VersionOrigin,
@@ -65,12 +66,22 @@ pub struct Served {
     pub upstreams: WeightedSplit<Arc<Target>>,
     /// The path there. `None`: the path of the version that is spoken.
     pub path: Option<Rewrite>,
+    /// What becomes of bodies on the way, where another version is spoken.
+    pub mapping: Option<BodyMapping>,
     /// Rules on the fields sent to the backend, those of the route included.
     pub request_headers: HeaderRules,
     /// Rules on the fields sent to the client, those of the route included.
     pub response_headers: HeaderRules,
     /// Counts the requests for the version.
     pub metrics: Handles<VersionOrigin, Counter>,
+}
+
+/// What becomes of bodies between the version of the client and that of the service.
+pub struct BodyMapping {
+    /// The names of the mappings on the way, the client's first.
+    pub names: Vec<String>,
+    /// What the session with the backend does, but for what depends on the request.
+    pub orders: Orders,
 }
 
 /// What is kept of the responses of a route.

@@ -17,6 +17,10 @@ label! {
         PurgeForbidden = "purge_forbidden",
         /// The request is for a version of the API that is not served.
         ApiVersion = "api_version",
+        /// The request's body cannot be mapped to the version the service speaks.
+        MappingRequest = "mapping_request",
+        /// The response's body cannot be mapped to the version of the client.
+        MappingResponse = "mapping_response",
         /// The client lacks credentials.
         Unauthorized = "unauthorized",
         /// The upstream has no backend that may be selected.

@@ -19,6 +19,7 @@ const FLOORS: &[&[&str]] = &[
         "downstream",
         "cache",
         "api_version",
+        "mapping",
     ],
     &["runtime"],
     &["phases"],
@@ -34,9 +35,10 @@ const FLOORS_OF_SIBLINGS: &[usize] = &[3, 6];
 const ROOMS_OF_SIBLINGS: &[&str] = &["services", "tasks"];
 
 /// Where Pingora's `Session` may be named: the hooks, the phases they call, the
-/// front that runs before the session, and the session that is one of ours.
+/// front that runs before the session, and the sessions that are ours: towards a client, and
+/// towards a backend.
 const SESSION_ROOMS: &[&[&str]] =
-    &[&["proxy"], &["phases"], &["services", "front"], &["downstream", "upload"]];
+    &[&["proxy"], &["phases"], &["services", "front"], &["downstream", "upload"], &["mapping", "exchange"]];
 
 /// Lines of a file without its tests: from here on it fails.
 const MAX_LINES: usize = 400;

@@ -9,10 +9,12 @@ use crate::{
         api_version::{ServedVersionConfig, VersionName},
         finding::Problem,
         route::{RewriteConfig, RouteConfig},
+        values::Name,
     },
     headers::{HeaderRules, Message},
+    mapping::{Mapping, Transform, exchange::Orders},
     routing::{Rewrite, WeightedSplit},
-    runtime::route::{Served, Target},
+    runtime::route::{BodyMapping, Served, Target},
 };
 
 /// Rules on header fields that hold for all versions of a route.
@@ -79,12 +81,12 @@ impl RouteBuilder<'_> {
         common: &RouteRules<'_>,
         problems: &mut Problems,
     ) -> Option<Served> {
-        let chain = chain(route, name, own).map_err(|problem| problems.0.push(problem)).ok()?;
-        let (speaker, service) = *chain.last()?;
-        if own.via.is_some() {
+        let chain = self.chain(route, name, own).map_err(|problem| problems.0.push(problem)).ok()?;
+        let Step { name: speaker, section: service, .. } = *chain.last()?;
+        if chain.len() > 1 {
             for (key, there) in [("upstream", own.upstream.is_some()), ("path", own.path.is_some())] {
                 if there {
-                    let problem = Problem::new(key, "has no effect beside `via`");
+                    let problem = Problem::new(key, "has no effect where another version's service answers");
                     problems.0.push(problem.hint(format!("write it under `{speaker}`")));
                 }
             }
@@ -103,17 +105,18 @@ impl RouteBuilder<'_> {
         };
         let (mut request, mut response) = (common.request.clone(), common.response.clone());
         // The service's own rules last: what it is asked is closest to it.
-        for (_, step) in &chain {
+        for Step { section, .. } in &chain {
             let none = Default::default();
-            let of = rules(&none, &step.headers.request, Message::Request);
+            let of = rules(&none, &section.headers.request, Message::Request);
             request = request.then(&problems.take("headers.request", of)?);
-            let of = rules(&none, &step.headers.response, Message::Response);
+            let of = rules(&none, &section.headers.response, Message::Response);
             response = response.then(&problems.take("headers.response", of)?);
         }
         let spoken: VersionIndex = versions.index(speaker)?;
         Some(Served {
             spoken,
             upstreams,
+            mapping: mapping(&chain),
             path,
             request_headers: request,
             response_headers: response,
@@ -141,25 +144,102 @@ impl RouteBuilder<'_> {
     }
 }
 
-/// From a version to the one whose service answers, itself first.
-fn chain<'a>(
-    route: &'a RouteConfig,
+/// One version on the way from the client's to the service's.
+#[derive(Clone, Copy)]
+struct Step<'a> {
     name: &'a VersionName,
-    own: &'a ServedVersionConfig,
-) -> Result<Vec<(&'a VersionName, &'a ServedVersionConfig)>, Problem> {
-    let mut chain = vec![(name, own)];
-    let mut step = own;
-    while let Some(next) = &step.via {
-        let Some((next, section)) = route.versions.get_key_value(next) else {
-            let known = route.versions.keys().map(VersionName::as_str);
-            let problem = Problem::new("via", format!("this route does not serve `{next}`"));
-            return Err(problem.did_you_mean(next.as_str(), known));
-        };
-        if chain.iter().any(|(seen, _)| *seen == next) {
-            return Err(Problem::new("via", "leads back to where it came from"));
+    section: &'a ServedVersionConfig,
+    /// What leads from the version before to this one, and whether that is its newer side.
+    mapping: Option<(&'a str, &'a Mapping, bool)>,
+}
+
+impl RouteBuilder<'_> {
+    /// From a version to the one whose service answers, itself first.
+    fn chain<'a>(
+        &'a self,
+        route: &'a RouteConfig,
+        name: &'a VersionName,
+        own: &'a ServedVersionConfig,
+    ) -> Result<Vec<Step<'a>>, Problem> {
+        let mut chain = vec![Step { name, section: own, mapping: None }];
+        let mut step = chain[0];
+        while let Some((key, next, mapping)) = self.next(step)? {
+            let Some((name, section)) = route.versions.iter().find(|(name, _)| name.as_str() == next) else {
+                let known = route.versions.keys().map(VersionName::as_str);
+                let problem = Problem::new(key, format!("this route does not serve `{next}`"));
+                return Err(problem.did_you_mean(next, known));
+            };
+            if chain.iter().any(|step| step.name == name) {
+                return Err(Problem::new(key, "leads back to where it came from"));
+            }
+            step = Step { name, section, mapping };
+            chain.push(step);
         }
-        chain.push((next, section));
-        step = section;
+        Ok(chain)
     }
-    Ok(chain)
+
+    /// The key that names the next version, that version, and the mapping that leads there.
+    #[expect(clippy::type_complexity, reason = "what a step is made of")]
+    fn next<'a>(
+        &'a self,
+        step: Step<'a>,
+    ) -> Result<Option<(&'static str, &'a str, Option<(&'a str, &'a Mapping, bool)>)>, Problem> {
+        match (&step.section.via, &step.section.map) {
+            (None, None) => Ok(None),
+            (Some(next), None) => Ok(Some(("via", next.as_str(), None))),
+            (Some(_), Some(_)) => {
+                Err(Problem::new("via", "has no effect beside `map`, which names both versions"))
+            }
+            (None, Some(name)) => {
+                if !self.config.mappings.contains_key(name) {
+                    let known = self.config.mappings.keys().map(Name::as_str);
+                    let problem = Problem::new("map", format!("unknown mapping `{name}`"));
+                    return Err(problem.did_you_mean(name.as_str(), known));
+                }
+                // Known but not built: its own problems have been reported.
+                let Some((name, mapping)) = self.mappings.get_key_value(name.as_str()) else {
+                    return Ok(None);
+                };
+                let (from, to) = (mapping.from.as_str(), mapping.to.as_str());
+                let own = step.name.as_str();
+                let (next, upwards) = match (own == from, own == to) {
+                    (true, _) => (to, true),
+                    (_, true) => (from, false),
+                    _ => {
+                        let message = format!("`{name}` is between `{from}` and `{to}`, not of `{own}`");
+                        return Err(Problem::new("map", message));
+                    }
+                };
+                Ok(Some(("map", next, Some((name, mapping, upwards)))))
+            }
+        }
+    }
+}
+
+/// What becomes of bodies along a chain: the limits of the strictest mapping, and the statuses
+/// and failures of the one next to the client.
+fn mapping(chain: &[Step<'_>]) -> Option<BodyMapping> {
+    let client = chain.first()?.name;
+    let steps: Vec<_> = chain.iter().filter_map(|step| step.mapping).collect();
+    let (_, first, _) = *steps.first()?;
+    let way = |upwards: bool, mapping: &Mapping| if upwards { &mapping.up } else { &mapping.down }.clone();
+    let request = steps.iter().map(|(_, mapping, upwards)| way(*upwards, mapping));
+    let response = steps.iter().rev().map(|(_, mapping, upwards)| way(!*upwards, mapping));
+    let least = |size: fn(&Mapping) -> usize| steps.iter().map(|(_, mapping, _)| size(mapping)).min();
+    Some(BodyMapping {
+        names: steps.iter().map(|(name, ..)| (*name).to_owned()).collect(),
+        orders: Orders {
+            request: Transform::chain(request),
+            response: Transform::chain(response),
+            statuses: first.statuses.clone(),
+            max_request: least(|mapping| mapping.max_request)?,
+            max_response: least(|mapping| mapping.max_response)?,
+            on_oversize: first.on_oversize,
+            on_error: first.on_error,
+            version: client.as_str().into(),
+            request_type: None,
+            response_type: None,
+            progress: None,
+        },
+    })
 }
