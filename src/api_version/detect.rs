@@ -210,6 +210,12 @@ impl Versions {
         }
     }
 
+    /// A path of one version as that of another; `None` if it is none of the first.
+    pub fn translate(&self, path: &str, from: VersionIndex, to: VersionIndex) -> Option<String> {
+        let split = self.split(path)?;
+        (self.named(split.stated) == Some(from)).then(|| self.insert(&split.path, to))
+    }
+
     /// The version a request is for; `in_path` is what [`Self::split`] found.
     ///
     /// # Errors

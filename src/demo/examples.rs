@@ -38,6 +38,12 @@ fn api(base: &str) -> Vec<Example> {
         example("A patient, version 1", format!("curl -is {base}/api/v1/patients/1"), "\"firstName\""),
         example("The same patient, version 2", format!("curl -is {base}/api/v2/patients/1"), "\"given\""),
         example(
+            "The same by media type",
+            format!("curl -is {base}/api/patients/1 -H 'Accept: application/vnd.nilecare.v2+json'"),
+            "application/vnd.nilecare.v2+json",
+        ),
+        example("The versions there are", format!("curl -s {base}/api/versions"), "\"deprecated\""),
+        example(
             "A page of patients",
             format!("curl -s '{base}/api/v1/patients?limit=3&offset=10'"),
             "\"total\": ",
@@ -50,7 +56,7 @@ fn api(base: &str) -> Vec<Example> {
         example(
             "One that is not valid: a problem that names the field",
             post("/api/v1/patients", r#"{"firstName": "", "lastName": "Said"}"#),
-            "\"field\": \"firstName\"",
+            "\"field\": \"name.given\"",
         ),
         example(
             "The appointments of a patient (also: medications, lab-orders)",

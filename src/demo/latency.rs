@@ -82,18 +82,18 @@ mod tests {
     #[test]
     fn a_request_takes_its_own_time_again_and_again() {
         let time = |target: &str| millis("GET", target, &[]).unwrap();
-        assert_eq!(time("/api/v1/patients/1"), time("/api/v1/patients/1"));
+        assert_eq!(time("/api/v2/patients/1"), time("/api/v1/patients/1"));
         let times: std::collections::BTreeSet<_> =
-            (1..=50).map(|id| time(&format!("/api/v1/patients/{id}"))).collect();
+            (1..=50).map(|id| time(&format!("/api/v2/patients/{id}"))).collect();
         assert!(times.len() > 10, "{times:?}");
         assert!(times.iter().all(|time| (80..=120).contains(time)), "{times:?}");
-        assert!(millis("POST", "/api/v1/patients", &[]).unwrap() >= 160);
+        assert!(millis("POST", "/api/v2/patients", &[]).unwrap() >= 160);
         assert_eq!(millis("GET", "/health", &[]), Some(0));
     }
 
     #[test]
     fn a_request_may_name_its_time_within_bounds() {
-        let asked = |value| millis("GET", "/api/v1/patients/1", &[(LATENCY_HEADER, value)]);
+        let asked = |value| millis("GET", "/api/v2/patients/1", &[(LATENCY_HEADER, value)]);
         assert_eq!(asked("200ms"), Some(200));
         assert_eq!(asked("10s"), Some(10_000));
         for bad in ["11s", "200", "soon", ""] {
@@ -105,7 +105,7 @@ mod tests {
     fn a_request_may_ask_one_service_to_fail() {
         let status = |service, value| {
             let fields = [(FAIL_HEADER, value)];
-            let refused = failure(service, &request("GET", "/api/v1/patients/1", &fields, ""));
+            let refused = failure(service, &request("GET", "/api/v2/patients/1", &fields, ""));
             refused.err().map(|refusal| crate::demo::message::Reply::from(refusal).status.as_u16())
         };
         assert_eq!(status("patients-1", "503"), Some(503));

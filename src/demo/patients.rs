@@ -1,8 +1,5 @@
-//! The patients service: one kind of record, shown in two versions.
-//!
-//! Version 1 is flat; version 2 groups name and contact and adds links. Both
-//! read and write the same records, so a client may move from one to the other
-//! at any time.
+//! The patients service. It speaks version 2 of the API alone: name and contact in groups, and
+//! links. Clients of version 1, which was flat, are served by the gateway's mapping.
 
 use http::{Method, StatusCode, header};
 use serde::{Deserialize, Serialize};
@@ -12,52 +9,42 @@ use super::{
     data::Patient,
     message::{Reply, Request, from_value, merge},
     refusal::{FieldError, Refusal},
-    resource::{self, LIST_CACHING, List, RECORD_CACHING, Version},
+    resource::{self, LIST_CACHING, RECORD_CACHING},
     store::{Id, Record, Store},
 };
 
-/// A patient as version 1 shows and takes it.
+/// A patient as it is sent.
 #[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct PatientV1 {
-    first_name: String,
-    last_name: String,
-    email: Option<String>,
-    phone: Option<String>,
-}
-
-/// A patient as version 2 shows and takes it.
-#[derive(Debug, Serialize, Deserialize)]
-struct PatientV2 {
-    name: NameV2,
+struct Sent {
+    name: Name,
     #[serde(default)]
-    contact: ContactV2,
+    contact: Contact,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct NameV2 {
+struct Name {
     given: String,
     family: String,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct ContactV2 {
+struct Contact {
     email: Option<String>,
     phone: Option<String>,
 }
 
-/// Answers one request below `/api/{version}/patients`.
-pub fn handle(version: Version, rest: &[&str], store: &Store, request: &Request) -> Result<Reply, Refusal> {
+/// Answers one request below `/api/v2/patients`.
+pub fn handle(rest: &[&str], store: &Store, request: &Request) -> Result<Reply, Refusal> {
     match (rest, &request.method) {
-        ([] | [""], &Method::GET | &Method::HEAD) => list(version, store, request),
-        ([] | [""], &Method::POST) => create(version, store, request),
+        ([] | [""], &Method::GET | &Method::HEAD) => list(store, request),
+        ([] | [""], &Method::POST) => create(store, request),
         ([] | [""], _) => Err(Refusal::method("GET, HEAD, POST")),
         ([id], method) => {
             let id = resource::id(id)?;
             match *method {
-                Method::GET | Method::HEAD => Ok(show(version, &find(store, id)?)),
-                Method::PUT => replace(version, id, store, request),
-                Method::PATCH => change(version, id, store, request),
+                Method::GET | Method::HEAD => Ok(show(&find(store, id)?)),
+                Method::PUT => replace(id, store, request),
+                Method::PATCH => change(id, store, request),
                 Method::DELETE => remove(id, store),
                 _ => Err(Refusal::method("GET, HEAD, PUT, PATCH, DELETE")),
             }
@@ -66,7 +53,7 @@ pub fn handle(version: Version, rest: &[&str], store: &Store, request: &Request)
     }
 }
 
-fn list(version: Version, store: &Store, request: &Request) -> Result<Reply, Refusal> {
+fn list(store: &Store, request: &Request) -> Result<Reply, Refusal> {
     let page = resource::page(request)?;
     let patients = store.patients();
     let changed = patients.changed();
@@ -74,48 +61,43 @@ fn list(version: Version, store: &Store, request: &Request) -> Result<Reply, Ref
     drop(patients);
     let mut tags = vec!["patient-list".to_owned()];
     tags.extend(records.iter().map(|record| tag(record.id)));
-    let data: Vec<Value> = records.iter().map(|record| document(version, record)).collect();
-    let reply = match version {
-        Version::V1 => Reply::json(StatusCode::OK, &List::new(data, total, page)),
-        Version::V2 => {
-            let link = |offset: usize| format!("/api/v2/patients?limit={}&offset={offset}", page.limit);
-            let next = page.offset + page.limit;
-            let body = json!({
-                "data": data,
-                "page": { "total": total, "limit": page.limit, "offset": page.offset },
-                "links": {
-                    "self": link(page.offset),
-                    "next": (next < total).then(|| link(next)),
-                    "prev": (page.offset > 0).then(|| link(page.offset.saturating_sub(page.limit))),
-                },
-            });
-            Reply::json(StatusCode::OK, &body)
-        }
-    };
+    let data: Vec<Value> = records.iter().map(document).collect();
+    let link = |offset: usize| format!("/api/v2/patients?limit={}&offset={offset}", page.limit);
+    let next = page.offset + page.limit;
+    let body = json!({
+        "data": data,
+        "page": { "total": total, "limit": page.limit, "offset": page.offset },
+        "links": {
+            "self": link(page.offset),
+            "next": (next < total).then(|| link(next)),
+            "prev": (page.offset > 0).then(|| link(page.offset.saturating_sub(page.limit))),
+        },
+    });
+    let reply = Reply::json(StatusCode::OK, &body);
     Ok(reply.cache_control(LIST_CACHING).modified(changed).tags(&tags))
 }
 
-fn create(version: Version, store: &Store, request: &Request) -> Result<Reply, Refusal> {
-    let patient = parse(version, request.json()?)?;
+fn create(store: &Store, request: &Request) -> Result<Reply, Refusal> {
+    let patient = parse(request.json()?)?;
     let record = store.patients_mut().add(patient).map_err(resource::full)?;
-    let location = format!("/api/{}/patients/{}", version.name(), record.id);
-    Ok(written(StatusCode::CREATED, version, &record).text(header::LOCATION, &location))
+    let location = format!("/api/v2/patients/{}", record.id);
+    Ok(written(StatusCode::CREATED, &record).text(header::LOCATION, &location))
 }
 
-fn replace(version: Version, id: Id, store: &Store, request: &Request) -> Result<Reply, Refusal> {
-    let patient = parse(version, request.json()?)?;
+fn replace(id: Id, store: &Store, request: &Request) -> Result<Reply, Refusal> {
+    let patient = parse(request.json()?)?;
     let mut patients = store.patients_mut();
     patients.get(id).ok_or_else(|| missing(id))?;
-    Ok(written(StatusCode::OK, version, &patients.put(id, patient)))
+    Ok(written(StatusCode::OK, &patients.put(id, patient)))
 }
 
-fn change(version: Version, id: Id, store: &Store, request: &Request) -> Result<Reply, Refusal> {
+fn change(id: Id, store: &Store, request: &Request) -> Result<Reply, Refusal> {
     let patch: Value = request.json()?;
     let mut patients = store.patients_mut();
-    let mut document = document(version, patients.get(id).ok_or_else(|| missing(id))?);
+    let mut document = document(patients.get(id).ok_or_else(|| missing(id))?);
     merge(&mut document, patch);
-    let patient = parse(version, document)?;
-    Ok(written(StatusCode::OK, version, &patients.put(id, patient)))
+    let patient = parse(document)?;
+    Ok(written(StatusCode::OK, &patients.put(id, patient)))
 }
 
 fn remove(id: Id, store: &Store) -> Result<Reply, Refusal> {
@@ -137,67 +119,50 @@ fn tag(id: Id) -> String {
     format!("patient:{id}")
 }
 
-fn show(version: Version, record: &Record<Patient>) -> Reply {
-    respond(StatusCode::OK, version, record).cache_control(RECORD_CACHING)
+fn show(record: &Record<Patient>) -> Reply {
+    respond(StatusCode::OK, record).cache_control(RECORD_CACHING)
 }
 
-fn written(status: StatusCode, version: Version, record: &Record<Patient>) -> Reply {
-    respond(status, version, record).cache_control("no-store")
+fn written(status: StatusCode, record: &Record<Patient>) -> Reply {
+    respond(status, record).cache_control("no-store")
 }
 
-fn respond(status: StatusCode, version: Version, record: &Record<Patient>) -> Reply {
-    Reply::json(status, &document(version, record)).modified(record.changed).tags(&[tag(record.id)])
+fn respond(status: StatusCode, record: &Record<Patient>) -> Reply {
+    Reply::json(status, &document(record)).modified(record.changed).tags(&[tag(record.id)])
 }
 
-/// The record as a version shows it.
-fn document(version: Version, record: &Record<Patient>) -> Value {
+/// The record as it is shown.
+fn document(record: &Record<Patient>) -> Value {
     let Patient { first_name, last_name, email, phone } = &record.value;
     let id = record.id;
-    match version {
-        Version::V1 => json!({
-            "id": id, "firstName": first_name, "lastName": last_name, "email": email, "phone": phone,
-        }),
-        Version::V2 => json!({
-            "id": id,
-            "name": { "given": first_name, "family": last_name },
-            "contact": { "email": email, "phone": phone },
-            "links": {
-                "self": format!("/api/v2/patients/{id}"),
-                "appointments": format!("/api/v1/appointments?patientId={id}"),
-                "medications": format!("/api/v1/medications?patientId={id}"),
-                "labOrders": format!("/api/v1/lab-orders?patientId={id}"),
-            },
-        }),
-    }
+    json!({
+        "id": id,
+        "name": { "given": first_name, "family": last_name },
+        "contact": { "email": email, "phone": phone },
+        "links": {
+            "self": format!("/api/v2/patients/{id}"),
+            "appointments": format!("/api/v1/appointments?patientId={id}"),
+            "medications": format!("/api/v1/medications?patientId={id}"),
+            "labOrders": format!("/api/v1/lab-orders?patientId={id}"),
+        },
+    })
 }
 
-/// A patient from a document of a version, or every field that is not valid.
-fn parse(version: Version, document: Value) -> Result<Patient, Refusal> {
-    let (fields, PatientV1 { first_name, last_name, email, phone }) = match version {
-        Version::V1 => (["firstName", "lastName", "email", "phone"], from_value(document)?),
-        Version::V2 => {
-            let PatientV2 { name, contact } = from_value(document)?;
-            let flat = PatientV1 {
-                first_name: name.given,
-                last_name: name.family,
-                email: contact.email,
-                phone: contact.phone,
-            };
-            (["name.given", "name.family", "contact.email", "contact.phone"], flat)
-        }
-    };
+/// A patient from a document, or every field that is not valid.
+fn parse(document: Value) -> Result<Patient, Refusal> {
+    let Sent { name, contact: Contact { email, phone } } = from_value(document)?;
     let mut errors = Vec::new();
     let patient = Patient {
-        first_name: resource::text(fields[0], &first_name, &mut errors),
-        last_name: resource::text(fields[1], &last_name, &mut errors),
+        first_name: resource::text("name.given", &name.given, &mut errors),
+        last_name: resource::text("name.family", &name.family, &mut errors),
         email,
         phone,
     };
     if patient.email.as_deref().is_some_and(|email| !is_email(email)) {
-        errors.push(FieldError::new(fields[2], "must be an address such as name@example.org"));
+        errors.push(FieldError::new("contact.email", "must be an address such as name@example.org"));
     }
     if patient.phone.as_deref().is_some_and(|phone| !is_phone(phone)) {
-        errors.push(FieldError::new(fields[3], "must be digits with an optional +, spaces and dashes"));
+        errors.push(FieldError::new("contact.phone", "must be digits with an optional +, spaces and dashes"));
     }
     if errors.is_empty() { Ok(patient) } else { Err(Refusal::invalid(errors)) }
 }
@@ -212,15 +177,6 @@ fn is_phone(text: &str) -> bool {
     let digits = text.strip_prefix('+').unwrap_or(text);
     let count = digits.bytes().filter(u8::is_ascii_digit).count();
     (5..=15).contains(&count) && digits.bytes().all(|byte| byte.is_ascii_digit() || b" -".contains(&byte))
-}
-
-impl Version {
-    fn name(self) -> &'static str {
-        match self {
-            Self::V1 => "v1",
-            Self::V2 => "v2",
-        }
-    }
 }
 
 #[cfg(test)]

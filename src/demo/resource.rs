@@ -41,9 +41,9 @@ pub enum Resource {
 /// A version of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
-    /// The first: flat patients.
+    /// The first, which all but patients speak.
     V1,
-    /// The second: grouped patients with links.
+    /// The second, which patients speak.
     V2,
 }
 
@@ -71,13 +71,14 @@ impl Resource {
         let (version, rest) =
             self.locate(&request.path).ok_or_else(|| Refusal::not_found("such resource"))?;
         match (self, version) {
-            (Self::Patients, _) => patients::handle(version, &rest, store, request),
+            (Self::Patients, Version::V2) => patients::handle(&rest, store, request),
             (Self::Appointments, Version::V1) => appointments::handle(&rest, store, request),
             (Self::Medications, Version::V1) => owned::handle(&store.medications(), &rest, request),
             (Self::LabOrders, Version::V1) => owned::handle(&store.lab_orders(), &rest, request),
             (Self::Auth, Version::V1) => auth::handle(&rest, request),
-            (_, Version::V2) => {
-                let detail = format!("{} exist in v1 only", self.segment());
+            (_, version) => {
+                let only = if version == Version::V1 { "v2" } else { "v1" };
+                let detail = format!("{} exist in {only} only", self.segment());
                 Err(Refusal::new(StatusCode::NOT_FOUND, detail))
             }
         }

@@ -182,6 +182,14 @@ pub fn announce(response: &mut ResponseHeader, ctx: &RequestContext) -> Result<(
     {
         response.insert_header(header::CONTENT_TYPE, kind)?;
     }
+    if let Some(served) = ctx.served().filter(|served| served.spoken != wish.version) {
+        for name in [header::LOCATION, header::CONTENT_LOCATION] {
+            let there = response.headers.get(&name).and_then(|value| value.to_str().ok());
+            if let Some(here) = there.and_then(|path| versions.translate(path, served.spoken, wish.version)) {
+                response.insert_header(name, here)?;
+            }
+        }
+    }
     let life = versions.life(wish.version);
     if let Some(at) = &life.deprecation_field {
         response.insert_header("deprecation", at)?;

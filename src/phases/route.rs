@@ -86,15 +86,15 @@ pub fn versioned(
     })
 }
 
-/// The path of a request as its route sees it.
+/// The path of a request as its route sees it, or as it is matched while there is none.
 ///
 /// # Errors
-/// [`Rejection::OutOfOrder`] before a route is known.
+/// [`Rejection::BadRequest`] if it is not fit to be routed.
 pub fn seen<'r>(request: &'r RequestHeader, ctx: &RequestContext) -> Result<Cow<'r, str>, Rejection> {
-    let (Some(snapshot), Some(plan)) = (&ctx.snapshot, &ctx.plan) else { return Err(Rejection::OutOfOrder) };
+    let snapshot = ctx.snapshot.as_ref().ok_or(Rejection::OutOfOrder)?;
     let path = snapshot.paths.apply(request.uri.path());
     let path = path.map_err(|_| Rejection::BadRequest(BadRequestReason::SuspiciousPath))?;
-    if plan.route.is_versioned()
+    if ctx.plan.as_ref().is_some_and(|plan| plan.route.is_versioned())
         && let Some(unversioned) = snapshot.unversioned(&path)
     {
         return Ok(Cow::Owned(unversioned.path));

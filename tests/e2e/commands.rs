@@ -154,7 +154,7 @@ traffic:
     let found = nilegate(&["check", "-c", path.to_str().unwrap()]);
     let found = String::from_utf8(found.stderr).unwrap();
     for finding in [
-        "10:34: has no effect beside `via`",
+        "10:34: has no effect where another version",
         "11:21: `{number}` is captured by no path",
         "12:9: says nothing of the service that speaks it",
         "13:9: there is no version `v4`",

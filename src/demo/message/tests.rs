@@ -38,7 +38,7 @@ pub(in crate::demo) fn body(response: &Response<Vec<u8>>) -> Value {
 }
 
 fn get(fields: &[(&str, &str)]) -> Response<Vec<u8>> {
-    call(Resource::Patients, &Store::new(1), "GET", "/api/v1/patients/1", fields, "")
+    call(Resource::Patients, &Store::new(1), "GET", "/api/v2/patients/1", fields, "")
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn content_has_a_strong_tag_and_a_length() {
     assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() == 18, "{tag}");
     assert_eq!(response.headers()["content-length"], response.body().len().to_string());
     assert_eq!(get(&[]).headers()["etag"], tag);
-    let other = call(Resource::Patients, &Store::new(1), "GET", "/api/v1/patients/2", &[], "");
+    let other = call(Resource::Patients, &Store::new(1), "GET", "/api/v2/patients/2", &[], "");
     assert_ne!(other.headers()["etag"], tag);
 }
 
@@ -80,7 +80,7 @@ fn dates_decide_only_where_there_is_no_tag() {
 #[test]
 fn head_tells_all_but_the_body() {
     let full = get(&[]);
-    let head = call(Resource::Patients, &Store::new(1), "HEAD", "/api/v1/patients/1", &[], "");
+    let head = call(Resource::Patients, &Store::new(1), "HEAD", "/api/v2/patients/1", &[], "");
     assert!(head.body().is_empty());
     assert_eq!(head.headers(), full.headers());
 }

@@ -42,17 +42,17 @@ async fn exchange(address: SocketAddr, bytes: &str) -> String {
 
 #[tokio::test]
 async fn one_connection_carries_several_requests() {
-    let body = r#"{"firstName": "Ada", "lastName": "Said"}"#;
+    let body = r#"{"name": {"given": "Ada", "family": "Said"}}"#;
     let mut stream = TcpStream::connect(start().await).await.unwrap();
-    let head = "HEAD /api/v1/patients/1 HTTP/1.1\r\nHost: x\r\n\r\n";
+    let head = "HEAD /api/v2/patients/1 HTTP/1.1\r\nHost: x\r\n\r\n";
     assert_eq!(status_and_rest(&mut stream, head).await, ("HTTP/1.1 200 OK".to_owned(), String::new()));
     let post = format!(
-        "POST /api/v1/patients HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "POST /api/v2/patients HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
     let (status, created) = status_and_rest(&mut stream, &post).await;
     assert_eq!(status, "HTTP/1.1 201 Created");
-    let get = "GET /api/v1/patients/51 HTTP/1.1\r\nHost: x\r\n\r\n";
+    let get = "GET /api/v2/patients/51 HTTP/1.1\r\nHost: x\r\n\r\n";
     assert_eq!(status_and_rest(&mut stream, get).await, ("HTTP/1.1 200 OK".to_owned(), created));
 }
 
@@ -75,7 +75,7 @@ async fn status_and_rest(stream: &mut TcpStream, request: &str) -> (String, Stri
 
 #[tokio::test]
 async fn an_answer_names_its_service_and_its_length() {
-    let request = "GET /api/v1/patients/1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let request = "GET /api/v2/patients/1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let answer = exchange(start().await, request).await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let head = head.to_ascii_lowercase();
@@ -92,7 +92,7 @@ async fn an_answer_names_its_service_and_its_length() {
 async fn a_body_that_is_too_long_ends_the_connection() {
     let long = "x".repeat(MAX_BODY + 1);
     let request = format!(
-        "POST /api/v1/patients HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{long}",
+        "POST /api/v2/patients HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{long}",
         long.len()
     );
     let answer = exchange(start().await, &request).await;
@@ -101,7 +101,7 @@ async fn a_body_that_is_too_long_ends_the_connection() {
 
 #[tokio::test]
 async fn failures_can_be_asked_for() {
-    let request = "GET /api/v1/patients/1 HTTP/1.1\r\nHost: x\r\nX-Demo-Fail: 503@patients-1\r\nConnection: close\r\n\r\n";
+    let request = "GET /api/v2/patients/1 HTTP/1.1\r\nHost: x\r\nX-Demo-Fail: 503@patients-1\r\nConnection: close\r\n\r\n";
     let answer = exchange(start().await, request).await;
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
     assert!(answer.to_ascii_lowercase().contains("application/problem+json"), "{answer}");
