@@ -15,7 +15,7 @@ use crate::{
     phases::{
         admit, cache,
         context::RequestContext,
-        failure, headers, invalidate, observe,
+        failure, headers, invalidate, mapping, observe,
         rejection::{self, Rejection},
         route, upstream,
     },
@@ -203,6 +203,7 @@ impl ProxyHttp for Gateway {
         upstream: &mut RequestHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
+        mapping::instruct(upstream, session, ctx)?;
         cache::sent(ctx, &self.resources);
         cache::coding::to_upstream(upstream, ctx)?;
         headers::to_upstream(upstream, session.req_header().version, ctx)?;

@@ -11,6 +11,7 @@ use super::{cache::CacheUse, rejection::Rejection};
 use crate::{
     downstream::DeadlineHandle,
     headers::{Client, RequestId},
+    mapping::exchange::Orders,
     runtime::{
         listener::Listener,
         route::{Route, Target},
@@ -36,6 +37,8 @@ pub struct RequestContext {
     pub plan: Option<Plan>,
     /// What the cache has to do with it. `None`: nothing.
     pub cache: Option<Box<CacheUse>>,
+    /// What becomes of the bodies between the client's version and the service's. `None`: nothing.
+    pub mapping: Option<Box<Orders>>,
     /// What was tried upstream.
     pub attempts: Attempts,
     /// Ends waits on the client's side. `None` for an HTTP/2 request without a body.
@@ -137,6 +140,7 @@ impl RequestContext {
             snapshot: None,
             plan: None,
             cache: None,
+            mapping: None,
             attempts: Attempts::default(),
             deadline: None,
             body_received: 0,

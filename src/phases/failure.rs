@@ -12,6 +12,7 @@ use super::{
     upstream::attempted,
 };
 use crate::{
+    mapping::exchange::Refusal,
     runtime::route::Target,
     telemetry::reason::{TimeoutPhase, UpstreamFailure},
     upstream::{Failure, Outcome, Request, Stage},
@@ -50,6 +51,11 @@ pub fn attempt_failed(session: &Session, ctx: &mut RequestContext, mut error: Bo
         // The client's fault or its leaving: no word against the backend.
         error.set_retry(false);
         return error;
+    }
+    if let Some(refusal) = Refusal::of(&error) {
+        // The backend has answered, or was never asked.
+        tracing::debug!("mapping: {refusal}");
+        return Rejection::from(refusal).into_error();
     }
     if matches!(error.etype(), ErrorType::HTTPStatus(_)) {
         // Decided in `responded`, or a refusal of ours: retried only if marked so there.

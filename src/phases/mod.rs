@@ -11,6 +11,7 @@ pub mod deadline;
 pub mod failure;
 pub mod headers;
 pub mod invalidate;
+pub mod mapping;
 pub mod observe;
 pub mod rejection;
 pub mod route;

@@ -27,6 +27,12 @@ pub enum Rejection {
     NoRoute,
     /// The body is larger than the route allows.
     BodyTooLarge,
+    /// The body cannot be mapped to the version of the service.
+    MappingRequest,
+    /// The body is in a coding or a form that cannot be read.
+    UnsupportedMedia,
+    /// The service's body cannot be mapped to the version of the client.
+    MappingResponse,
     /// No backend of the upstream is usable.
     NoHealthyBackend,
     /// The circuit breaker of the upstream is open.
@@ -68,6 +74,9 @@ impl Rejection {
             Self::BadRequest(_) => ErrorReason::BadRequest,
             Self::NoRoute => ErrorReason::NoRoute,
             Self::BodyTooLarge => ErrorReason::BodyTooLarge,
+            Self::MappingRequest => ErrorReason::MappingRequest,
+            Self::UnsupportedMedia => ErrorReason::UnsupportedMedia,
+            Self::MappingResponse => ErrorReason::MappingResponse,
             Self::NoHealthyBackend => ErrorReason::NoHealthyBackend,
             Self::CircuitOpen => ErrorReason::CircuitOpen,
             Self::ConnectFailed => ErrorReason::ConnectFailed,
@@ -102,6 +111,9 @@ impl Rejection {
             }
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MappingRequest => StatusCode::BAD_REQUEST,
+            Self::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::MappingResponse => StatusCode::BAD_GATEWAY,
             Self::NoHealthyBackend | Self::CircuitOpen => StatusCode::SERVICE_UNAVAILABLE,
             Self::ConnectFailed | Self::TlsFailed | Self::UpstreamReset | Self::UpstreamBadResponse => {
                 StatusCode::BAD_GATEWAY
@@ -128,6 +140,11 @@ impl Rejection {
             }
             Self::NoRoute => "No route takes this request.",
             Self::BodyTooLarge => "The request body is larger than this route allows.",
+            Self::MappingRequest => {
+                "The request body is not usable JSON, or not of the shape its version has."
+            }
+            Self::UnsupportedMedia => "The request body is in a coding or a form that is not understood.",
+            Self::MappingResponse => "The service's answer could not be brought into the requested version.",
             Self::OnlyIfCached => "There is no stored response for this request.",
             Self::PurgeForbidden => "Purging is not allowed from this address.",
             Self::Unauthorized => "This needs a bearer token.",
@@ -159,6 +176,7 @@ impl Rejection {
                 | Self::UpstreamTimeout
                 | Self::UpstreamBadResponse
                 | Self::TotalTimeout
+                | Self::MappingResponse
         )
     }
 

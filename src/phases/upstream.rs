@@ -10,7 +10,7 @@ use pingora_proxy::Session;
 use super::{
     context::{Current, RequestContext},
     deadline::{self, Wait},
-    failure,
+    failure, mapping,
     rejection::{Rejection, is_final},
 };
 use crate::{
@@ -77,6 +77,7 @@ pub fn pick(session: &mut Session, ctx: &mut RequestContext) -> Result<Box<HttpP
     if let Some(left) = left {
         shorten(&mut peer, left, session.is_upgrade_req());
     }
+    mapping::direct(&mut peer, session, ctx);
     // Connecting has a limit of its own.
     deadline::end(ctx);
     Ok(peer)

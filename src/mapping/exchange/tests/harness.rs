@@ -37,20 +37,9 @@ pub fn orders(more: &str) -> Orders {
          response: [{{ rename: {{ firstName: first_name }} }}, {{ convert: {{ at: age, to: string }} }}]\n{more}"
     );
     let config: MappingConfig = serde_yaml::from_str(&text).unwrap();
-    let mapping = Mapping::compile(&config).unwrap();
-    Orders {
-        request: mapping.upwards(),
-        response: mapping.downwards(),
-        statuses: mapping.statuses.clone(),
-        max_request: mapping.max_request,
-        max_response: mapping.max_response,
-        on_oversize: mapping.on_oversize,
-        on_error: mapping.on_error,
-        version: "v1".into(),
-        request_type: None,
-        response_type: Some(HeaderValue::from_static("application/vnd.nilecare.v1+json")),
-        progress: None,
-    }
+    let mapping = Arc::new(Mapping::compile(&config).unwrap());
+    let response_type = Some(HeaderValue::from_static("application/vnd.nilecare.v1+json"));
+    Orders { response_type, ..Orders::between(&[mapping], true, "v1").unwrap() }
 }
 
 struct Gateway {

@@ -1,0 +1,56 @@
+//! Bodies that are mapped on their way to the backend and back.
+//!
+//! Which ones is decided before: `RequestContext::mapping` holds the orders. The work is
+//! done by a session of its own kind, which this phase asks for and instructs.
+
+use std::sync::Arc;
+
+use pingora_core::{Result, upstreams::peer::HttpPeer};
+use pingora_http::RequestHeader;
+use pingora_proxy::Session;
+
+use super::{context::RequestContext, rejection::Rejection};
+use crate::mapping::exchange::{self, Orders, Refusal};
+
+/// The orders, if this attempt has any. A request to switch protocols has none: what comes
+/// after it is no body.
+fn orders<'a>(session: &Session, ctx: &'a RequestContext) -> Option<&'a Orders> {
+    ctx.mapping.as_deref().filter(|_| !session.is_upgrade_req())
+}
+
+/// Sends the attempt through a session that maps, if there is something to be mapped.
+pub fn direct(peer: &mut HttpPeer, session: &Session, ctx: &RequestContext) {
+    if orders(session, ctx).is_some() {
+        exchange::map_over(peer);
+    }
+}
+
+/// Instructs the session. To be called before anything else touches the request.
+///
+/// # Errors
+/// If the client's `Connection` field names what it may not.
+pub fn instruct(upstream: &mut RequestHeader, session: &Session, ctx: &RequestContext) -> Result<()> {
+    let Some(orders) = orders(session, ctx) else { return Ok(()) };
+    exchange::strip_connection(upstream)?;
+    let mut orders = orders.clone();
+    if let Some(deadline) = ctx.deadline.clone() {
+        // Pingora sees nothing of the response until all of it is there: each part of it
+        // begins the wait anew, as it would otherwise.
+        orders.progress = Some(Arc::new(move || deadline.restart()));
+    }
+    upstream.extensions_mut().insert(orders);
+    Ok(())
+}
+
+impl From<&Refusal> for Rejection {
+    fn from(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Request(_) => Self::MappingRequest,
+            Refusal::RequestTooLarge => Self::BodyTooLarge,
+            Refusal::RequestForm => Self::UnsupportedMedia,
+            Refusal::Response(_) | Refusal::ResponseCoding | Refusal::ResponseTooLarge => {
+                Self::MappingResponse
+            }
+        }
+    }
+}
