@@ -205,10 +205,10 @@ impl ProxyHttp for Gateway {
         upstream: &mut RequestHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
+        mapping::instruct(upstream, session, ctx)?;
         cache::sent(ctx, &self.resources);
         cache::coding::to_upstream(upstream, ctx)?;
         headers::to_upstream(upstream, session.req_header().version, ctx)?;
-        mapping::order(session, upstream, ctx);
         upstream::begun(ctx, session.is_body_done());
         Ok(())
     }

@@ -30,7 +30,11 @@ use crate::{
         resources::Resources,
         snapshot::{Snapshot, SnapshotCell},
     },
-    services::{admin::Admin, front::Front, until_end::UntilEnd},
+    services::{
+        admin::Admin,
+        front::{Front, Proxy},
+        until_end::UntilEnd,
+    },
     tasks::{
         Drain, KeepCache, ProbeUpstreams, Signals, WarmUp, WatchCertificates, WatchConfig, WriteAccessLog,
     },
@@ -146,8 +150,9 @@ pub fn run(compiled: Compiled, options: Options) -> Result<(), ConfigError> {
         WarmUp { resources: Arc::clone(&resources), cell: Arc::clone(&cell), prober: Arc::clone(&prober) },
     ));
     let gateway = Gateway::new(Arc::clone(&resources), Arc::clone(&cell));
-    let front = Front::new(&server.configuration, gateway, Arc::clone(&resources), Arc::clone(&cell), tls);
-    let listening = server.add_service(listeners(&process, front));
+    let front = Front::new(Arc::clone(&resources), Arc::clone(&cell), tls);
+    let service = front.before(gateway, &server.configuration);
+    let listening = server.add_service(listeners(&process, service));
     listening.add_dependency(&warm);
     if let Some(admin) = &process.admin {
         server.add_service(admin_service(admin, &resources, &reloader));
@@ -192,8 +197,7 @@ fn server_conf(process: &ProcessConfig) -> ServerConf {
     }
 }
 
-fn listeners(process: &ProcessConfig, front: Front<Gateway>) -> Service<Front<Gateway>> {
-    let mut service = Service::new("proxy".to_owned(), front);
+fn listeners(process: &ProcessConfig, mut service: Service<Proxy<Gateway>>) -> Service<Proxy<Gateway>> {
     for listener in &process.listeners {
         // The front reads whole heads itself: a buffer below it would only cost memory and a copy.
         let buffer = L4BufferSettings { read: Some(0), ..L4BufferSettings::default() };

@@ -50,6 +50,8 @@ pub struct GatedStream {
     timer: Option<Pin<Box<Sleep>>>,
     /// Whether the client has not taken yet what was to be sent.
     held_up: bool,
+    /// Whether what follows is HTTP/2, whatever the handshake said.
+    http2: bool,
 }
 
 impl GatedStream {
@@ -63,7 +65,13 @@ impl GatedStream {
             deadline: DeadlineHandle::default(),
             timer: None,
             held_up: false,
+            http2: false,
         }
+    }
+
+    /// From here on it passes for a connection on which HTTP/2 was agreed.
+    pub fn announce_http2(&mut self) {
+        self.http2 = true;
     }
 
     /// What has been received and not been handed on.
@@ -283,7 +291,7 @@ impl Ssl for GatedStream {
     }
 
     fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.inner.selected_alpn_proto()
+        if self.http2 { Some(ALPN::H2) } else { self.inner.selected_alpn_proto() }
     }
 }
 

@@ -42,14 +42,26 @@ pub struct Mapping {
     pub(super) tests: Vec<MappingTestConfig>,
 }
 
-/// Status codes of responses that are mapped.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Statuses(Arc<[u16]>);
+/// Status codes of responses that are mapped: by every mapping on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statuses(Arc<[Box<[u16]>]>);
 
 impl Statuses {
+    /// Those that a mapping names. None named: 200 to 299.
+    pub fn new(named: &[u16]) -> Self {
+        Self([named.into()].into())
+    }
+
+    /// Those that all mappings of a chain map.
+    pub fn of_all<'a>(chain: impl IntoIterator<Item = &'a Self>) -> Self {
+        Self(chain.into_iter().flat_map(|statuses| statuses.0.iter().cloned()).collect())
+    }
+
     /// Whether a response with this status is mapped.
     pub fn cover(&self, status: StatusCode) -> bool {
-        if self.0.is_empty() { status.is_success() } else { self.0.contains(&status.as_u16()) }
+        self.0.iter().all(|named| {
+            if named.is_empty() { status.is_success() } else { named.contains(&status.as_u16()) }
+        })
     }
 }
 
@@ -90,7 +102,7 @@ impl Mapping {
             to: config.to.clone(),
             up: Arc::new(up),
             down: Arc::new(down),
-            statuses: Statuses(config.statuses.as_slice().into()),
+            statuses: Statuses::new(&config.statuses),
             max_request: size(config.max_request.get()),
             max_response: size(config.max_response.get()),
             on_oversize: config.on_oversize,

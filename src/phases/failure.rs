@@ -7,11 +7,12 @@ use pingora_proxy::Session;
 
 use super::{
     context::RequestContext,
-    deadline, mapping,
+    deadline,
     rejection::{Rejection, is_final},
     upstream::attempted,
 };
 use crate::{
+    mapping::exchange::Refusal,
     runtime::route::Target,
     telemetry::reason::{TimeoutPhase, UpstreamFailure},
     upstream::{Failure, Outcome, Request, Stage},
@@ -51,11 +52,10 @@ pub fn attempt_failed(session: &Session, ctx: &mut RequestContext, mut error: Bo
         error.set_retry(false);
         return error;
     }
-    if mapping::refusal_of(&error).is_some() {
-        // The backend has been reached and has answered, if it was asked: another attempt
-        // would come to the same.
-        error.set_retry(false);
-        return error;
+    if let Some(refusal) = Refusal::of(&error) {
+        // The backend has answered, or was never asked.
+        tracing::debug!("mapping: {refusal}");
+        return Rejection::from(refusal).into_error();
     }
     if matches!(error.etype(), ErrorType::HTTPStatus(_)) {
         // Decided in `responded`, or a refusal of ours: retried only if marked so there.

@@ -1,46 +1,57 @@
-//! Bodies that are mapped between the version of the client and that of the service.
+//! Bodies that are mapped on their way to the backend and back.
+//!
+//! Which ones, the route says for the version of the request. The work is done by a session
+//! of its own kind, which this phase asks for and instructs.
 
 use std::sync::Arc;
 
-use pingora_core::{Error, upstreams::peer::HttpPeer};
+use pingora_core::{Result, upstreams::peer::HttpPeer};
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
 use super::{context::RequestContext, rejection::Rejection};
-use crate::{
-    mapping::exchange::{Orders, Refusal, map_over},
-    runtime::route::BodyMapping,
-};
+use crate::mapping::exchange::{self, Orders, Refusal};
 
-/// What is to be mapped, if anything is: never a tunnel.
-fn wanted<'a>(session: &Session, ctx: &'a RequestContext) -> Option<&'a BodyMapping> {
-    ctx.served()?.mapping.as_ref().filter(|_| !session.is_upgrade_req())
+/// The orders, if this attempt has any. A request to switch protocols has none: what comes
+/// after it is no body.
+fn orders<'a>(session: &Session, ctx: &'a RequestContext) -> Option<&'a Orders> {
+    let mapping = ctx.served()?.mapping.as_ref().filter(|_| !session.is_upgrade_req())?;
+    Some(&mapping.orders)
 }
 
-/// Sends the next attempt through a session that maps bodies, if there is something to map.
-pub fn choose_session(session: &Session, ctx: &RequestContext, peer: &mut HttpPeer) {
-    if wanted(session, ctx).is_some() {
-        map_over(peer);
+/// Sends the attempt through a session that maps, if there is something to be mapped.
+pub fn direct(peer: &mut HttpPeer, session: &Session, ctx: &RequestContext) {
+    if orders(session, ctx).is_some() {
+        exchange::map_over(peer);
     }
 }
 
-/// Gives that session its orders.
-pub fn order(session: &Session, peer_request: &mut RequestHeader, ctx: &RequestContext) {
-    let Some(mapping) = wanted(session, ctx) else { return };
-    let mut orders: Orders = mapping.orders.clone();
+/// Instructs the session. To be called before anything else touches the request.
+///
+/// # Errors
+/// If the client's `Connection` field names what it may not.
+pub fn instruct(upstream: &mut RequestHeader, session: &Session, ctx: &RequestContext) -> Result<()> {
+    let Some(orders) = orders(session, ctx) else { return Ok(()) };
+    exchange::strip_connection(upstream)?;
+    let mut orders = orders.clone();
     if let Some(deadline) = ctx.deadline.clone() {
-        // Pingora learns of nothing until all is there: the wait goes by what really comes.
+        // Pingora sees nothing of the response until all of it is there: each part of it
+        // begins the wait anew, as it would otherwise.
         orders.progress = Some(Arc::new(move || deadline.restart()));
     }
-    peer_request.extensions_mut().insert(orders);
+    upstream.extensions_mut().insert(orders);
+    Ok(())
 }
 
-/// The refusal behind an error of such a session.
-pub fn refusal_of(error: &Error) -> Option<Rejection> {
-    Refusal::of(error).map(|refusal| Rejection::Mapping(refusal.clone()))
-}
-
-/// Whether it is the client whose body cannot be mapped.
-pub fn is_clients(refusal: &Refusal) -> bool {
-    matches!(refusal, Refusal::Request(_) | Refusal::RequestTooLarge | Refusal::RequestForm)
+impl From<&Refusal> for Rejection {
+    fn from(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Request(_) => Self::MappingRequest,
+            Refusal::RequestTooLarge => Self::BodyTooLarge,
+            Refusal::RequestForm => Self::UnsupportedMedia,
+            Refusal::Response(_) | Refusal::ResponseCoding | Refusal::ResponseTooLarge => {
+                Self::MappingResponse
+            }
+        }
+    }
 }

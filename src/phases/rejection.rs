@@ -11,11 +11,9 @@ use pingora_proxy::Session;
 use super::{
     api_version::{self, VersionProblem},
     context::RequestContext,
-    mapping,
 };
 use crate::{
     framing,
-    mapping::exchange::Refusal,
     telemetry::reason::{BadRequestReason, ErrorReason},
 };
 
@@ -32,6 +30,12 @@ pub enum Rejection {
     NoRoute,
     /// The body is larger than the route allows.
     BodyTooLarge,
+    /// The body cannot be mapped to the version of the service.
+    MappingRequest,
+    /// The body is in a coding or a form that cannot be read.
+    UnsupportedMedia,
+    /// The service's body cannot be mapped to the version of the client.
+    MappingResponse,
     /// No backend of the upstream is usable.
     NoHealthyBackend,
     /// The circuit breaker of the upstream is open.
@@ -54,8 +58,6 @@ pub enum Rejection {
     OnlyIfCached,
     /// It is for a version of the API that it cannot have.
     ApiVersion(Box<VersionProblem>),
-    /// A body cannot be mapped between versions of the API.
-    Mapping(Refusal),
     /// It may not purge.
     PurgeForbidden,
     /// It lacks the token for what it asks.
@@ -77,6 +79,9 @@ impl Rejection {
             Self::BadRequest(_) => ErrorReason::BadRequest,
             Self::NoRoute => ErrorReason::NoRoute,
             Self::BodyTooLarge => ErrorReason::BodyTooLarge,
+            Self::MappingRequest => ErrorReason::MappingRequest,
+            Self::UnsupportedMedia => ErrorReason::UnsupportedMedia,
+            Self::MappingResponse => ErrorReason::MappingResponse,
             Self::NoHealthyBackend => ErrorReason::NoHealthyBackend,
             Self::CircuitOpen => ErrorReason::CircuitOpen,
             Self::ConnectFailed => ErrorReason::ConnectFailed,
@@ -88,8 +93,6 @@ impl Rejection {
             Self::TotalTimeout => ErrorReason::TotalTimeout,
             Self::OnlyIfCached => ErrorReason::OnlyIfCached,
             Self::ApiVersion(_) => ErrorReason::ApiVersion,
-            Self::Mapping(refusal) if mapping::is_clients(refusal) => ErrorReason::MappingRequest,
-            Self::Mapping(_) => ErrorReason::MappingResponse,
             Self::PurgeForbidden => ErrorReason::PurgeForbidden,
             Self::Unauthorized => ErrorReason::Unauthorized,
             Self::ClientAbort => ErrorReason::ClientAbort,
@@ -115,6 +118,9 @@ impl Rejection {
             }
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::MappingRequest => StatusCode::BAD_REQUEST,
+            Self::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::MappingResponse => StatusCode::BAD_GATEWAY,
             Self::NoHealthyBackend | Self::CircuitOpen => StatusCode::SERVICE_UNAVAILABLE,
             Self::ConnectFailed | Self::TlsFailed | Self::UpstreamReset | Self::UpstreamBadResponse => {
                 StatusCode::BAD_GATEWAY
@@ -122,10 +128,6 @@ impl Rejection {
             Self::ConnectTimeout | Self::UpstreamTimeout | Self::TotalTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::OnlyIfCached => StatusCode::GATEWAY_TIMEOUT,
             Self::ApiVersion(problem) => problem.status(),
-            Self::Mapping(Refusal::Request(_)) => StatusCode::BAD_REQUEST,
-            Self::Mapping(Refusal::RequestTooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Mapping(Refusal::RequestForm) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Mapping(_) => StatusCode::BAD_GATEWAY,
             Self::PurgeForbidden => StatusCode::FORBIDDEN,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             // 499 is nginx's; it is never sent, only counted.
@@ -145,9 +147,13 @@ impl Rejection {
                 ));
             }
             Self::ApiVersion(problem) => return problem.detail(),
-            Self::Mapping(refusal) => return Cow::Owned(format!("A body could not be mapped: {refusal}.")),
             Self::NoRoute => "No route takes this request.",
             Self::BodyTooLarge => "The request body is larger than this route allows.",
+            Self::MappingRequest => {
+                "The request body is not usable JSON, or not of the shape its version has."
+            }
+            Self::UnsupportedMedia => "The request body is in a coding or a form that is not understood.",
+            Self::MappingResponse => "The service's answer could not be brought into the requested version.",
             Self::OnlyIfCached => "There is no stored response for this request.",
             Self::PurgeForbidden => "Purging is not allowed from this address.",
             Self::Unauthorized => "This needs a bearer token.",
@@ -179,6 +185,7 @@ impl Rejection {
                 | Self::UpstreamTimeout
                 | Self::UpstreamBadResponse
                 | Self::TotalTimeout
+                | Self::MappingResponse
         )
     }
 
@@ -195,9 +202,6 @@ impl Rejection {
     pub fn of(error: &Error) -> Self {
         if let Some(raised) = error.root_cause().downcast_ref::<Rejection>() {
             return raised.clone();
-        }
-        if let Some(refusal) = mapping::refusal_of(error) {
-            return refusal;
         }
         match (error.esource(), error.etype()) {
             (ErrorSource::Downstream, ErrorType::ReadTimedout) => Self::ClientTimeout,

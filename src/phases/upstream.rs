@@ -65,7 +65,6 @@ pub fn pick(session: &mut Session, ctx: &mut RequestContext) -> Result<Box<HttpP
     };
     let mut peer = attempt.backend().peer(&target.timeouts);
     peer.options.read_timeout = deadline::patience(session, ctx, &target.timeouts, &peer);
-    mapping::choose_session(session, ctx, &mut peer);
     // A repeated attempt gets the body from its beginning.
     ctx.body_received = 0;
     let attempts = &mut ctx.attempts;
@@ -78,6 +77,7 @@ pub fn pick(session: &mut Session, ctx: &mut RequestContext) -> Result<Box<HttpP
     if let Some(left) = left {
         shorten(&mut peer, left, session.is_upgrade_req());
     }
+    mapping::direct(&mut peer, session, ctx);
     // Connecting has a limit of its own.
     deadline::end(ctx);
     Ok(peer)

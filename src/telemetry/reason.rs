@@ -17,12 +17,14 @@ label! {
         PurgeForbidden = "purge_forbidden",
         /// The request is for a version of the API that is not served.
         ApiVersion = "api_version",
-        /// The request's body cannot be mapped to the version the service speaks.
-        MappingRequest = "mapping_request",
-        /// The response's body cannot be mapped to the version of the client.
-        MappingResponse = "mapping_response",
         /// The client lacks credentials.
         Unauthorized = "unauthorized",
+        /// The request body cannot be mapped to the version of the service.
+        MappingRequest = "mapping_request",
+        /// The request body is in a coding or a form that cannot be read.
+        UnsupportedMedia = "unsupported_media",
+        /// The service's body cannot be mapped to the version of the client.
+        MappingResponse = "mapping_response",
         /// The upstream has no backend that may be selected.
         NoHealthyBackend = "no_healthy_backend",
         /// The circuit breaker of the upstream is open.

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use http::{HeaderValue, Method, StatusCode};
 use pingora_core::{Error, ErrorType};
 
-use super::super::{MappingError, Statuses, Transform};
+use super::super::{Mapping, MappingError, Statuses, Transform};
 use crate::config::mapping::{OnError, OnOversize};
 
 /// What a session is to do. Goes to it among the extensions of the request's head.
@@ -40,6 +40,35 @@ pub struct Orders {
 pub type Progress = Arc<dyn Fn() + Send + Sync>;
 
 impl Orders {
+    /// What is to be done along a chain of mappings, the client's first, each with whether it is
+    /// gone upwards: from its older version to its newer. `None`: nothing.
+    ///
+    /// The strictest limits and rules of the chain hold for all of it.
+    pub fn along(chain: &[(&Mapping, bool)], version: &str) -> Option<Self> {
+        let way = |mapping: &Mapping, up: bool| Arc::clone(if up { &mapping.up } else { &mapping.down });
+        let request = Transform::chain(chain.iter().map(|(mapping, up)| way(mapping, *up)));
+        let response = Transform::chain(chain.iter().rev().map(|(mapping, up)| way(mapping, !*up)));
+        if request.is_none() && response.is_none() {
+            return None;
+        }
+        let mappings = || chain.iter().map(|(mapping, _)| *mapping);
+        let refuses = mappings().any(|mapping| mapping.on_oversize == OnOversize::Refuse);
+        let fails = mappings().any(|mapping| mapping.on_error == OnError::Fail);
+        Some(Self {
+            request,
+            response,
+            statuses: Statuses::of_all(mappings().map(|mapping| &mapping.statuses)),
+            max_request: mappings().map(|mapping| mapping.max_request).min().unwrap_or_default(),
+            max_response: mappings().map(|mapping| mapping.max_response).min().unwrap_or_default(),
+            on_oversize: if refuses { OnOversize::Refuse } else { OnOversize::Pass },
+            on_error: if fails { OnError::Fail } else { OnError::Pass },
+            version: version.into(),
+            request_type: None,
+            response_type: None,
+            progress: None,
+        })
+    }
+
     /// Whether the body of such a response is to be mapped.
     pub(super) fn cover(&self, status: StatusCode) -> bool {
         let bodyless = matches!(
@@ -103,4 +132,39 @@ impl From<Refusal> for Box<Error> {
 /// Whether a response to this request comes without a body whatever its fields say.
 pub(super) fn is_bodyless(method: &Method, status: StatusCode) -> bool {
     *method == Method::HEAD || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mapping(text: &str) -> Mapping {
+        Mapping::compile(&serde_yaml::from_str(text).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_chain_leads_both_ways() {
+        let [one, two] = [
+            mapping("from: v1\nto: v2\nrequest: [{ rename: { a: b } }]\nresponse: [{ rename: { b: a } }]"),
+            mapping(
+                "from: v2\nto: v3\nrequest: [{ rename: { b: c } }]\nresponse: [{ rename: { c: b } }]\n\
+                 statuses: [200, 404]\nmax_request: 1KiB\non_error: pass",
+            ),
+        ];
+        let apply = |transform: &Option<Transform>, body: &str| {
+            String::from_utf8(transform.as_ref().unwrap().apply(body.as_bytes()).unwrap().to_vec()).unwrap()
+        };
+        let old_client = Orders::along(&[(&one, true), (&two, true)], "v1").unwrap();
+        assert_eq!(apply(&old_client.request, r#"{"a":1}"#), r#"{"c":1}"#);
+        assert_eq!(apply(&old_client.response, r#"{"c":1}"#), r#"{"a":1}"#);
+        let new_client = Orders::along(&[(&two, false), (&one, false)], "v3").unwrap();
+        assert_eq!(apply(&new_client.request, r#"{"c":1}"#), r#"{"a":1}"#);
+        assert_eq!(apply(&new_client.response, r#"{"a":1}"#), r#"{"c":1}"#);
+        assert_eq!((old_client.max_request, old_client.max_response), (1024, 1 << 20));
+        assert_eq!(old_client.on_error, OnError::Fail);
+        assert!(old_client.cover(StatusCode::OK));
+        assert!(!old_client.cover(StatusCode::CREATED) && !old_client.cover(StatusCode::NOT_FOUND));
+        assert!(Orders::along(&[], "v1").is_none());
+        assert!(Orders::along(&[(&mapping("from: v1\nto: v2"), true)], "v1").is_none());
+    }
 }

@@ -12,7 +12,7 @@ use crate::{
         values::Name,
     },
     headers::{HeaderRules, Message},
-    mapping::{Mapping, Transform, exchange::Orders},
+    mapping::{Mapping, exchange::Orders},
     routing::{Rewrite, WeightedSplit},
     runtime::route::{BodyMapping, Served, Target},
 };
@@ -216,30 +216,12 @@ impl RouteBuilder<'_> {
     }
 }
 
-/// What becomes of bodies along a chain: the limits of the strictest mapping, and the statuses
-/// and failures of the one next to the client.
+/// What becomes of bodies along a chain.
 fn mapping(chain: &[Step<'_>]) -> Option<BodyMapping> {
-    let client = chain.first()?.name;
     let steps: Vec<_> = chain.iter().filter_map(|step| step.mapping).collect();
-    let (_, first, _) = *steps.first()?;
-    let way = |upwards: bool, mapping: &Mapping| if upwards { &mapping.up } else { &mapping.down }.clone();
-    let request = steps.iter().map(|(_, mapping, upwards)| way(*upwards, mapping));
-    let response = steps.iter().rev().map(|(_, mapping, upwards)| way(!*upwards, mapping));
-    let least = |size: fn(&Mapping) -> usize| steps.iter().map(|(_, mapping, _)| size(mapping)).min();
+    let ways: Vec<_> = steps.iter().map(|(_, mapping, upwards)| (*mapping, *upwards)).collect();
     Some(BodyMapping {
         names: steps.iter().map(|(name, ..)| (*name).to_owned()).collect(),
-        orders: Orders {
-            request: Transform::chain(request),
-            response: Transform::chain(response),
-            statuses: first.statuses.clone(),
-            max_request: least(|mapping| mapping.max_request)?,
-            max_response: least(|mapping| mapping.max_response)?,
-            on_oversize: first.on_oversize,
-            on_error: first.on_error,
-            version: client.as_str().into(),
-            request_type: None,
-            response_type: None,
-            progress: None,
-        },
+        orders: Orders::along(&ways, chain.first()?.name.as_str())?,
     })
 }

@@ -9,13 +9,14 @@ use pingora_core::{
     protocols::{GetSocketDigest, Shutdown, http::ServerSession},
     server::ShutdownWatch,
 };
-use pingora_proxy::{HttpProxy, ProxyHttp};
+use pingora_proxy::ProxyHttp;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     time::{Duration, timeout},
 };
 
 use super::{
+    Proxy,
     head::{self, Arrived},
     hit,
     idle::Idle,
@@ -49,7 +50,7 @@ pub enum Ended {
 
 /// Serves requests until the connection ends.
 pub async fn serve<G>(
-    proxy: &Arc<HttpProxy<G>>,
+    proxy: &Arc<Proxy<G>>,
     mut stream: Box<GatedStream>,
     listener: &Arc<Listener>,
     counted: &mut ConnectionGuard,
@@ -118,7 +119,7 @@ fn cause(gate: &GateHandle, last: bool, resources: &Resources) -> CloseReason {
 
 /// Runs one request through the proxy. `None`: the connection is gone.
 async fn exchange<G>(
-    proxy: &Arc<HttpProxy<G>>,
+    proxy: &Arc<Proxy<G>>,
     stream: Box<GatedStream>,
     prefix: BytesMut,
     last: bool,

@@ -16,19 +16,20 @@ mod tests;
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use pingora_core::{
     apps::{HttpServerOptions, ServerApp},
     listeners::tls::{Acceptor, TlsSettings},
     protocols::{ALPN, Stream},
     server::{ShutdownWatch, configuration::ServerConf},
+    services::listening::Service,
 };
-use pingora_proxy::{HttpProxy, ProxyHttp, http_proxy};
+use pingora_proxy::{HttpProxy, ProxyHttp, ProxyServiceBuilder};
 
 use self::http1::Ended;
 use crate::{
     config::process::LimitsConfig,
     downstream::GatedStream,
+    mapping::exchange::ExchangeConnector,
     runtime::{listener::Listener, resources::Resources, snapshot::SnapshotCell},
     telemetry::{
         label::ConnectionProtocol,
@@ -37,9 +38,11 @@ use crate::{
     },
 };
 
-/// Accepts connections of all listeners.
-pub struct Front<G> {
-    proxy: Arc<HttpProxy<G>>,
+/// Pingora's proxy, with sessions that map bodies beside its own.
+pub type Proxy<G> = HttpProxy<G, ExchangeConnector>;
+
+/// Takes the connections of all listeners.
+pub struct Front {
     resources: Arc<Resources>,
     snapshots: Arc<SnapshotCell>,
     doors: Vec<Door>,
@@ -54,31 +57,70 @@ struct Door {
     tls: Option<Acceptor>,
 }
 
-impl<G> Front<G>
-where
-    G: ProxyHttp + Send + Sync + 'static,
-    G::CTX: Send + Sync,
-{
-    /// A front before a gateway. `tls` is in the order of the listeners.
+impl Front {
+    /// A front. `tls` is in the order of the listeners.
     pub fn new(
-        conf: &Arc<ServerConf>,
-        gateway: G,
         resources: Arc<Resources>,
         snapshots: Arc<SnapshotCell>,
         tls: Vec<Option<TlsSettings>>,
     ) -> Self {
-        let mut proxy = http_proxy(conf, gateway);
-        let limits = &resources.limits;
-        let mut options = HttpServerOptions::default();
-        // Only connections that have shown the preface get this far.
-        options.h2c = true;
-        options.h2_idle_timeout = Some(limits.idle_timeout.get());
-        proxy.server_options = Some(options);
-        proxy.h2_options = Some(http2_options(limits));
         let doors = resources.listeners.iter().zip(tls);
         let doors = doors
             .map(|(listener, tls)| Door { listener: Arc::clone(listener), tls: tls.map(TlsSettings::build) });
-        Self { proxy: Arc::new(proxy), doors: doors.collect(), resources, snapshots }
+        Self { doors: doors.collect(), resources, snapshots }
+    }
+
+    /// The service that accepts connections, hands them to this front, and serves through a
+    /// gateway what the front lets in.
+    pub fn before<G>(self, gateway: G, conf: &Arc<ServerConf>) -> Service<Proxy<G>>
+    where
+        G: ProxyHttp + Send + Sync + 'static,
+        G::CTX: Send + Sync + 'static,
+    {
+        let limits = &self.resources.limits;
+        let mut options = HttpServerOptions::default();
+        // The service gives away whatever does not say that it is HTTP/2: everything, but for
+        // what comes back from here.
+        options.force_custom = true;
+        options.h2_idle_timeout = Some(limits.idle_timeout.get());
+        let http2 = http2_options(limits);
+        let front = Arc::new(self);
+        let mut service = ProxyServiceBuilder::new(conf, gateway)
+            .name("proxy")
+            .custom(
+                ExchangeConnector::new(conf),
+                Arc::new(move |proxy, stream, shutdown: &ShutdownWatch| {
+                    let (front, shutdown) = (Arc::clone(&front), shutdown.clone());
+                    Box::pin(async move {
+                        front.take(&proxy, stream, &shutdown).await;
+                        None
+                    })
+                }),
+            )
+            .server_options(options)
+            .build();
+        if let Some(proxy) = service.app_logic_mut() {
+            proxy.h2_options = Some(http2);
+        }
+        service
+    }
+
+    async fn take<G>(&self, proxy: &Arc<Proxy<G>>, stream: Stream, shutdown: &ShutdownWatch)
+    where
+        G: ProxyHttp + Send + Sync + 'static,
+        G::CTX: Send + Sync,
+    {
+        let Some(door) = self.door(&stream) else {
+            tracing::warn!("a connection came through no configured listener");
+            return;
+        };
+        let Some(_open) = door.listener.admit() else {
+            door.listener.metrics.rejected(RejectReason::ConnectionLimit);
+            return;
+        };
+        let mut counted = door.listener.metrics.accepted();
+        let reason = self.serve(proxy, stream, door, &mut counted, shutdown).await;
+        counted.set_reason(reason);
     }
 
     /// Where a connection has come in.
@@ -89,13 +131,18 @@ where
     }
 
     /// Serves a connection; returns why it ended.
-    async fn serve(
+    async fn serve<G>(
         &self,
+        proxy: &Arc<Proxy<G>>,
         stream: Stream,
         Door { listener, tls }: &Door,
         counted: &mut ConnectionGuard,
         shutdown: &ShutdownWatch,
-    ) -> CloseReason {
+    ) -> CloseReason
+    where
+        G: ProxyHttp + Send + Sync + 'static,
+        G::CTX: Send + Sync,
+    {
         let limit = self.resources.limits.header_timeout.get();
         let ready = self.resources.lifecycle.is_ready();
         let stream = match entry::enter(stream, listener, tls.as_ref(), limit, ready).await {
@@ -105,23 +152,17 @@ where
         let is_http2 = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
         let mut gate = Box::new(GatedStream::new(stream));
         if !is_http2 {
-            match http1::serve(
-                &self.proxy,
-                gate,
-                listener,
-                counted,
-                &self.resources,
-                &self.snapshots,
-                shutdown,
-            )
-            .await
+            match http1::serve(proxy, gate, listener, counted, &self.resources, &self.snapshots, shutdown)
+                .await
             {
                 Ended::Because(reason) => return reason,
                 Ended::IsHttp2(stream) => gate = stream,
             }
         }
         counted.set_protocol(ConnectionProtocol::Http2);
-        self.proxy.process_new(gate, shutdown).await;
+        // Also on plain text: without it, the proxy would send the connection back here.
+        gate.announce_http2();
+        proxy.process_new(gate, shutdown).await;
         if self.resources.lifecycle.is_draining() { CloseReason::Draining } else { CloseReason::Client }
     }
 }
@@ -132,26 +173,4 @@ fn http2_options(limits: &LimitsConfig) -> pingora_core::protocols::http::v2::se
         .max_concurrent_streams(limits.http2_streams)
         .max_header_list_size(u32::try_from(limits.header_bytes.get()).unwrap_or(u32::MAX));
     options
-}
-
-#[async_trait]
-impl<G> ServerApp for Front<G>
-where
-    G: ProxyHttp + Send + Sync + 'static,
-    G::CTX: Send + Sync,
-{
-    async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let Some(door) = self.door(&stream) else {
-            tracing::warn!("a connection came through no configured listener");
-            return None;
-        };
-        let Some(_open) = door.listener.admit() else {
-            door.listener.metrics.rejected(RejectReason::ConnectionLimit);
-            return None;
-        };
-        let mut counted = door.listener.metrics.accepted();
-        let reason = self.serve(stream, door, &mut counted, shutdown).await;
-        counted.set_reason(reason);
-        None
-    }
 }

@@ -38,19 +38,8 @@ pub fn orders(more: &str) -> Orders {
     );
     let config: MappingConfig = serde_yaml::from_str(&text).unwrap();
     let mapping = Mapping::compile(&config).unwrap();
-    Orders {
-        request: mapping.upwards(),
-        response: mapping.downwards(),
-        statuses: mapping.statuses.clone(),
-        max_request: mapping.max_request,
-        max_response: mapping.max_response,
-        on_oversize: mapping.on_oversize,
-        on_error: mapping.on_error,
-        version: "v1".into(),
-        request_type: None,
-        response_type: Some(HeaderValue::from_static("application/vnd.nilecare.v1+json")),
-        progress: None,
-    }
+    let response_type = Some(HeaderValue::from_static("application/vnd.nilecare.v1+json"));
+    Orders { response_type, ..Orders::along(&[(&mapping, true)], "v1").unwrap() }
 }
 
 struct Gateway {
