@@ -130,6 +130,32 @@ fn one_mistake_is_one_finding_whoever_meets_it() {
     }
 }
 
+/// The tests that stand beside a mapping run wherever a configuration is compiled.
+#[test]
+fn a_mapping_is_tried_at_every_load() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("nilegate.yaml");
+    let text = |rule: &str, output: &str| {
+        format!(
+            "process: {{ listeners: [{{ address: 127.0.0.1:1 }}] }}\n\
+             traffic:\n  mappings:\n    patient:\n      from: v1\n      to: v2\n      request:\n      \
+             - rename: {{ {rule}: firstName }}\n      tests:\n      - direction: request\n        \
+             input: {{ first_name: Ada }}\n        output: {{ {output}: Ada }}\n"
+        )
+    };
+    let findings = |text: String| {
+        fs::write(&file, text).unwrap();
+        server::load(&file).err().map(|error| error.findings).unwrap_or_default()
+    };
+    assert_eq!(findings(text("first_name", "firstName")), []);
+    let failing = findings(text("first_name", "first_name"));
+    assert_eq!(failing.len(), 1);
+    assert_eq!(failing[0].line, 12);
+    assert!(failing[0].message.contains("`/first_name` is missing"), "{}", failing[0].message);
+    let broken = findings(text("a/b", "firstName"));
+    assert_eq!((broken.len(), broken[0].line), (1, 8));
+}
+
 #[test]
 fn shipped_files_load_without_any_environment() {
     for path in yaml_files("conf") {

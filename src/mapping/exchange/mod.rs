@@ -15,6 +15,7 @@ mod etag;
 mod head;
 mod orders;
 mod peer;
+mod pieces;
 mod request;
 mod response;
 mod session;

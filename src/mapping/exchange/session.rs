@@ -25,7 +25,8 @@ use pingora_http::{RequestHeader, ResponseHeader};
 
 use super::{
     orders::Orders,
-    request::{BodySender, Piece, Pieces, Request, pieces},
+    pieces::{BodySender, Piece, Pieces, pieces},
+    request::Request,
     response::Response,
 };
 

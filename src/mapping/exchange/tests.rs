@@ -1,6 +1,13 @@
 mod harness;
 
-use std::io::Write;
+use std::{
+    io::Write,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use pingora_core::upstreams::peer::ALPN;
@@ -9,7 +16,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-use self::harness::{Stage, before, message, orders, stage};
+use self::harness::{Stage, before, before_with_cache, message, orders, stage};
 
 /// A response with these fields and this body.
 fn reply(fields: &str, body: impl AsRef<[u8]>) -> Vec<u8> {
@@ -357,4 +364,69 @@ async fn a_backend_on_http2_is_mapped_alike() {
     let answer = stage.get("").await;
     assert!(answer.body.contains("text"), "{answer:?}");
     backend.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_on_http2_is_mapped_for_alike() {
+    let stage = stage(orders(""), json(r#"{"firstName":1}"#)).await;
+    let stream = TcpStream::connect(stage.proxy).await.unwrap();
+    let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let request = http::Request::builder().method("POST").uri("http://api.test/p/1?q=1");
+    let request = request.header("content-type", "application/json").body(()).unwrap();
+    let (response, mut body) = client.send_request(request, false).unwrap();
+    body.send_data(Bytes::from_static(br#"{"age":"36"}"#), true).unwrap();
+    let mut response = response.await.unwrap();
+    assert_eq!(response.headers()["content-length"], "16");
+    let piece = response.body_mut().data().await.unwrap().unwrap();
+    assert_eq!(piece, r#"{"first_name":1}"#);
+    let (head, seen) = stage.seen()[0].clone();
+    assert_eq!(seen, r#"{"age":36}"#);
+    assert!(head.starts_with("post /p/1?q=1 http/1.1") && head.contains("host: api.test"), "{head}");
+}
+
+#[tokio::test]
+async fn what_is_cached_is_mapped_already() {
+    let fields = format!("{JSON}ETag: \"x\"\r\n");
+    for (fresh, second) in [(Duration::from_secs(60), None), (Duration::ZERO, Some("if-none-match: \"x\""))] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let stage = before_with_cache(address, orders(""), ALPN::H1, Some(fresh)).await;
+        let seen = Arc::clone(&stage.seen);
+        let first = reply(&fields, r#"{"firstName":1}"#);
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut received = Vec::new();
+            for reply in [first, b"HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\n\r\n".to_vec()] {
+                let request = message(&mut stream, &mut received).await.unwrap();
+                seen.lock().unwrap().push(request);
+                stream.write_all(&reply).await.unwrap();
+            }
+        });
+        for _ in 0..2 {
+            let answer = stage.get("").await;
+            assert_eq!((answer.status(), answer.body.as_str()), (200, r#"{"first_name":1}"#));
+            assert_eq!(answer.field("etag"), Some("w/\"x-v1\""));
+        }
+        assert_eq!(
+            stage.get("If-None-Match: W/\"x-v1\"\r\n").await.status(),
+            if second.is_some() { 502 } else { 304 }
+        );
+        let seen = stage.seen();
+        assert_eq!(seen.len(), if second.is_some() { 2 } else { 1 });
+        assert!(second.is_none_or(|condition| seen[1].0.contains(condition)), "{seen:?}");
+    }
+}
+
+#[tokio::test]
+async fn progress_is_told_while_a_response_is_collected() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let told = Arc::clone(&count);
+    let mut orders = orders("");
+    orders.progress = Some(Arc::new(move || {
+        told.fetch_add(1, Ordering::Relaxed);
+    }));
+    let stage = stage(orders, json(r#"{"firstName":1}"#)).await;
+    stage.get("").await;
+    assert!(count.load(Ordering::Relaxed) > 0);
 }

@@ -3,13 +3,14 @@
 use std::{
     io,
     net::SocketAddr,
-    sync::{Arc, Mutex},
-    time::Duration,
+    sync::{Arc, LazyLock, Mutex},
+    time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::HeaderValue;
+use pingora_cache::{CacheKey, CacheMeta, MemCache, RespCacheable};
 use pingora_core::{
     Error, ErrorType, Result,
     apps::HttpServerOptions,
@@ -18,7 +19,7 @@ use pingora_core::{
     services::Service as _,
     upstreams::peer::{ALPN, HttpPeer},
 };
-use pingora_http::RequestHeader;
+use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::{ProxyHttp, ProxyServiceBuilder, Session};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -42,10 +43,14 @@ pub fn orders(more: &str) -> Orders {
     Orders { response_type, ..Orders::along(&[(&mapping, true)], "v1").unwrap() }
 }
 
+static CACHE: LazyLock<MemCache> = LazyLock::new(MemCache::new);
+
 struct Gateway {
     origin: SocketAddr,
     orders: Orders,
     alpn: ALPN,
+    /// How long responses are fresh in the cache. `None`: nothing is kept.
+    fresh: Option<Duration>,
     reused: Arc<Mutex<Vec<bool>>>,
 }
 
@@ -88,6 +93,28 @@ impl ProxyHttp for Gateway {
         Ok(())
     }
 
+    fn request_cache_filter(&self, session: &mut Session, _: &mut ()) -> Result<()> {
+        if self.fresh.is_some() {
+            session.cache.enable(&*CACHE, None, None, None, None);
+        }
+        Ok(())
+    }
+
+    fn cache_key_callback(&self, _: &Session, _: &mut ()) -> Result<CacheKey> {
+        Ok(CacheKey::new(self.origin.to_string(), ""))
+    }
+
+    fn response_cache_filter(
+        &self,
+        _: &Session,
+        response: &ResponseHeader,
+        _: &mut (),
+    ) -> Result<RespCacheable> {
+        let now = SystemTime::now();
+        let until = now + self.fresh.unwrap_or_default();
+        Ok(RespCacheable::Cacheable(CacheMeta::new(until, now, 0, 0, response.clone())))
+    }
+
     fn error_while_proxy(
         &self,
         _: &HttpPeer,
@@ -120,13 +147,25 @@ pub struct Stage {
 
 /// Starts a proxy before a backend that is there already.
 pub async fn before(origin: SocketAddr, orders: Orders, alpn: ALPN) -> Stage {
+    before_with_cache(origin, orders, alpn, None).await
+}
+
+/// The same with a cache.
+pub async fn before_with_cache(
+    origin: SocketAddr,
+    orders: Orders,
+    alpn: ALPN,
+    fresh: Option<Duration>,
+) -> Stage {
     let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let conf = Arc::new(ServerConf::default());
     let reused = Arc::new(Mutex::new(Vec::new()));
-    let gateway = Gateway { origin, orders, alpn, reused: Arc::clone(&reused) };
+    let gateway = Gateway { origin, orders, alpn, fresh, reused: Arc::clone(&reused) };
+    let mut options = HttpServerOptions::default();
+    options.h2c = true;
     let mut service = ProxyServiceBuilder::new(&conf, gateway)
         .custom(ExchangeConnector::new(&conf), Arc::new(|_, _, _| Box::pin(async { None })))
-        .server_options(HttpServerOptions::default())
+        .server_options(options)
         .build();
     service.add_tcp(&address.to_string());
     let (shutdown, watch) = watch::channel(false);
