@@ -11,6 +11,7 @@ pub mod downstream;
 pub mod framing;
 pub mod headers;
 pub mod proxy_protocol;
+pub mod rate_limit;
 pub mod routing;
 pub mod tls;
 pub mod upstream;

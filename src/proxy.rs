@@ -15,7 +15,7 @@ use crate::{
     phases::{
         admit, cache,
         context::RequestContext,
-        failure, headers, invalidate, observe,
+        failure, headers, invalidate, observe, rate_limit,
         rejection::{self, Rejection},
         route, upstream,
     },
@@ -40,7 +40,12 @@ impl Gateway {
         admit::normalize(session.req_header_mut())?;
         let request = session.req_header();
         route::select(request, ctx, &self.resources)?;
-        admit::announced_body(request, ctx.planned()?.route.body_limit)
+        admit::announced_body(request, ctx.planned()?.route.body_limit)?;
+        match session.subrequest_ctx {
+            // Nobody asks for a refresh in the background: whoever did has been charged.
+            Some(_) => Ok(()),
+            None => rate_limit::charge(session.req_header(), ctx),
+        }
     }
 }
 

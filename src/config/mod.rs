@@ -18,6 +18,7 @@ mod merge;
 pub mod path;
 pub mod print;
 pub mod process;
+pub mod rate_limit;
 mod repair;
 pub mod route;
 pub mod schema;

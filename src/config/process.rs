@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     cache::CacheStoreConfig,
+    rate_limit::RateLimitsConfig,
     telemetry::TelemetryConfig,
     tls::ListenerTlsConfig,
     values::{ByteSize, Name, Period},
@@ -43,6 +44,9 @@ pub struct ProcessConfig {
     /// Where responses are kept.
     #[serde(default)]
     pub cache: CacheStoreConfig,
+    /// What all rate limits share.
+    #[serde(default)]
+    pub rate_limits: RateLimitsConfig,
     /// Logs.
     #[serde(default)]
     pub telemetry: TelemetryConfig,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     headers::{ForwardingConfig, HeadersConfig, SecurityHeadersConfig},
+    rate_limit::RateLimitConfig,
     route::RouteConfig,
     upstream::UpstreamConfig,
     values::Name,
@@ -18,6 +19,9 @@ use super::{
 pub struct TrafficConfig {
     /// Groups of backends, by name.
     pub upstreams: BTreeMap<Name, UpstreamConfig>,
+    /// Limits that routes name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rate_limits: BTreeMap<Name, RateLimitConfig>,
     /// Which requests go where.
     pub routes: Vec<RouteConfig>,
     /// What becomes of paths that different servers read differently.

@@ -11,6 +11,7 @@ use super::{cache::CacheUse, rejection::Rejection};
 use crate::{
     downstream::DeadlineHandle,
     headers::{Client, RequestId},
+    rate_limit::Report,
     runtime::{
         listener::Listener,
         route::{Route, Target},
@@ -36,6 +37,8 @@ pub struct RequestContext {
     pub plan: Option<Plan>,
     /// What the cache has to do with it. `None`: nothing.
     pub cache: Option<Box<CacheUse>>,
+    /// What the most pressing limit of the route said. `None`: no limit concerns it.
+    pub rate_limit: Option<Report>,
     /// What was tried upstream.
     pub attempts: Attempts,
     /// Ends waits on the client's side. `None` for an HTTP/2 request without a body.
@@ -137,6 +140,7 @@ impl RequestContext {
             snapshot: None,
             plan: None,
             cache: None,
+            rate_limit: None,
             attempts: Attempts::default(),
             deadline: None,
             body_received: 0,

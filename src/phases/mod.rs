@@ -12,6 +12,7 @@ pub mod failure;
 pub mod headers;
 pub mod invalidate;
 pub mod observe;
+pub mod rate_limit;
 pub mod rejection;
 pub mod route;
 pub mod upstream;

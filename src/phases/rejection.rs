@@ -8,7 +8,7 @@ use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
-use super::context::RequestContext;
+use super::{context::RequestContext, rate_limit};
 use crate::{
     framing,
     telemetry::reason::{BadRequestReason, ErrorReason},
@@ -27,6 +27,11 @@ pub enum Rejection {
     NoRoute,
     /// The body is larger than the route allows.
     BodyTooLarge,
+    /// A rate limit of the route is used up.
+    RateLimited {
+        /// Whole seconds until a request would pass.
+        retry_after: u32,
+    },
     /// No backend of the upstream is usable.
     NoHealthyBackend,
     /// The circuit breaker of the upstream is open.
@@ -68,6 +73,7 @@ impl Rejection {
             Self::BadRequest(_) => ErrorReason::BadRequest,
             Self::NoRoute => ErrorReason::NoRoute,
             Self::BodyTooLarge => ErrorReason::BodyTooLarge,
+            Self::RateLimited { .. } => ErrorReason::RateLimited,
             Self::NoHealthyBackend => ErrorReason::NoHealthyBackend,
             Self::CircuitOpen => ErrorReason::CircuitOpen,
             Self::ConnectFailed => ErrorReason::ConnectFailed,
@@ -102,6 +108,7 @@ impl Rejection {
             }
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NoHealthyBackend | Self::CircuitOpen => StatusCode::SERVICE_UNAVAILABLE,
             Self::ConnectFailed | Self::TlsFailed | Self::UpstreamReset | Self::UpstreamBadResponse => {
                 StatusCode::BAD_GATEWAY
@@ -131,6 +138,7 @@ impl Rejection {
             Self::OnlyIfCached => "There is no stored response for this request.",
             Self::PurgeForbidden => "Purging is not allowed from this address.",
             Self::Unauthorized => "This needs a bearer token.",
+            Self::RateLimited { .. } => "Too many requests: wait before the next one.",
             Self::NoHealthyBackend => "No backend of the service is available.",
             Self::CircuitOpen => "The service is failing and is given a pause.",
             Self::ConnectFailed => "The service could not be reached.",
@@ -164,7 +172,11 @@ impl Rejection {
 
     /// Seconds after which trying again may help.
     fn retry_after(&self) -> Option<u32> {
-        matches!(self, Self::NoHealthyBackend | Self::CircuitOpen).then_some(1)
+        match self {
+            Self::RateLimited { retry_after } => Some(*retry_after),
+            Self::NoHealthyBackend | Self::CircuitOpen => Some(1),
+            _ => None,
+        }
     }
 
     /// The refusal behind an error of Pingora: the one we raised, or the one that fits.
@@ -282,6 +294,19 @@ async fn write(
     rejection: &Rejection,
     status: StatusCode,
 ) -> pingora_core::Result<()> {
+    let (response, body) = response(ctx, rejection, status)?;
+    answer(session, response, body).await
+}
+
+/// The answer that a refusal gets.
+///
+/// # Errors
+/// If a field cannot be set.
+pub fn response(
+    ctx: &RequestContext,
+    rejection: &Rejection,
+    status: StatusCode,
+) -> pingora_core::Result<(ResponseHeader, Bytes)> {
     let body = rejection.problem(ctx.id());
     let mut response = ResponseHeader::build(status, Some(8))?;
     response.insert_header(header::CONTENT_TYPE, "application/problem+json")?;
@@ -293,8 +318,9 @@ async fn write(
     if let Some(seconds) = rejection.retry_after() {
         response.insert_header(header::RETRY_AFTER, seconds)?;
     }
+    rate_limit::describe(&mut response, ctx)?;
     super::headers::identify(&mut response, ctx)?;
-    answer(session, response, body).await
+    Ok((response, body))
 }
 
 /// Sends a response made by the gateway, without its body where HTTP wants none.

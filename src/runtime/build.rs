@@ -15,11 +15,13 @@ use crate::{
     config::{
         finding::Problem,
         headers::HeaderRulesConfig,
+        rate_limit::RateLimitUse,
         route::{RespondConfig, RouteConfig},
         traffic::TrafficConfig,
         values::Name,
     },
     headers::{Forwarding, HeaderRules, Message, SecurityHeaders},
+    rate_limit::{Limit, RouteLimits, Scope},
     routing::{Entry, PathPolicy, Redirect, Rewrite, RouteTable, WeightedSplit, captures_of},
     upstream::{RetryPolicy, Upstream},
 };
@@ -115,9 +117,11 @@ impl RouteBuilder<'_> {
         let captures: Vec<&str> = captures.iter().map(String::as_str).collect();
         let cache = self.cache(route, &captures, problems);
         let on_write = problems.take("on_write", TagTemplates::compile(&route.on_write, &captures));
+        let rate_limits = self.rate_limits(route, problems);
         Some(Route {
             name: route.name.to_string(),
             action: action?,
+            rate_limits: rate_limits?,
             body_limit: route.body_limit.unwrap_or(self.resources.limits.body).get(),
             rewrite: rewrite?,
             request_headers: request?,
@@ -149,6 +153,31 @@ impl RouteBuilder<'_> {
             tag: store.keys().tag("route", name.as_bytes()),
             metrics: store.metrics().route(name),
         }))
+    }
+
+    /// The limits of a route. One of its own is called after the route and its place.
+    fn rate_limits(&self, route: &RouteConfig, problems: &mut Problems) -> Option<RouteLimits> {
+        let resources = self.resources;
+        let mut limits = Vec::with_capacity(route.rate_limit.len());
+        for (index, entry) in route.rate_limit.iter().enumerate() {
+            let at = format!("rate_limit[{index}]");
+            let (name, config) = match entry {
+                RateLimitUse::Own(config) => (format!("{}#{}", route.name, index + 1), config),
+                RateLimitUse::Named(name) => match self.config.rate_limits.get(name) {
+                    Some(config) => (name.to_string(), config),
+                    None => {
+                        problems.0.push(Problem::new(at, format!("unknown rate limit `{name}`")));
+                        continue;
+                    }
+                },
+            };
+            let is_named = matches!(entry, RateLimitUse::Named(_));
+            let scope = Scope { name: &name, route: route.name.as_str(), is_named };
+            let metrics = resources.metrics.rate_limits().limit(&name);
+            let limit = Limit::compile(scope, config, &resources.buckets, &resources.limit_secret, metrics);
+            limits.extend(problems.take(&at, limit));
+        }
+        Some(RouteLimits::new(limits))
     }
 
     fn action(&self, route: &RouteConfig, problems: &mut Problems) -> Option<Action> {

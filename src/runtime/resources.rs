@@ -20,6 +20,7 @@ use crate::{
         values::Secret,
     },
     headers::TrustedPeers,
+    rate_limit::{Buckets, LimitSecret},
     telemetry::{access_log::AccessLog, cache::Tier, metrics::Metrics},
     tls::CertificateStore,
 };
@@ -56,6 +57,10 @@ pub struct Resources {
     pub purge_from: Option<TrustedPeers>,
     /// The cache's statistics on the public side.
     pub cache_stats: Option<StatsConfig>,
+    /// The buckets of all rate limits.
+    pub buckets: Arc<Buckets>,
+    /// What the names of buckets are made with.
+    pub limit_secret: LimitSecret,
     /// Starting, serving or draining.
     pub lifecycle: Lifecycle,
 }
@@ -85,17 +90,23 @@ impl Resources {
         let dropped = metrics.process().access_log_dropped();
         Ok(Self {
             access_log: AccessLog::from_config(log, dropped).map(Arc::new),
-            metrics,
             listeners,
             certificates,
             purge_from: config.cache.purge.as_ref().map(|purge| TrustedPeers::new(&purge.from)),
             cache_stats: config.cache.stats.clone(),
+            buckets: Arc::new(Buckets::new(
+                config.rate_limits.keys,
+                Default::default(),
+                metrics.rate_limits().displaced().clone(),
+            )),
+            limit_secret: LimitSecret::new(config.cache.key_secret.as_ref().map(Secret::expose)),
             limits: config.limits.clone(),
             // Pingora keeps references to these in every session.
             cache: Box::leak(Box::new(cache)),
             cache_lock: Box::leak(CacheLock::new_boxed(FILL_LIMIT)),
             cache_predictor: Box::leak(Box::new(CachePredictor::new(PREDICTED, None))),
             lifecycle: Lifecycle::default(),
+            metrics,
         })
     }
 

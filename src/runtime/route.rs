@@ -8,6 +8,7 @@ use http::{HeaderValue, StatusCode};
 use crate::{
     cache::{compress::Compression, key::Tag, policy::CachePolicy, tags::TagTemplates},
     headers::{HeaderRules, SecurityHeaders},
+    rate_limit::RouteLimits,
     routing::{Redirect, Rewrite, WeightedSplit},
     telemetry::metrics::{RouteCacheMetrics, RouteMetrics, UpstreamMetrics},
     upstream::{ResolvedTimeouts, RetryPolicy, Upstream},
@@ -19,6 +20,8 @@ pub struct Route {
     pub name: String,
     /// Where the answer comes from.
     pub action: Action,
+    /// Limits that its requests must keep.
+    pub rate_limits: RouteLimits,
     /// Most bytes of a request's body.
     pub body_limit: u64,
     /// Changes to the request target.

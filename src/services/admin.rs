@@ -109,6 +109,8 @@ impl Admin {
         let snapshot = self.reloader.cell().load();
         observe_upstreams(&snapshot);
         self.resources.cache.observe();
+        let buckets = &self.resources.buckets;
+        self.resources.metrics.rate_limits().set_buckets(buckets.in_use(), buckets.capacity());
         let metrics = self.resources.metrics.process();
         metrics.set_draining(self.resources.lifecycle.is_draining());
         let certificates: Vec<(String, i64)> = self

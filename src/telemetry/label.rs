@@ -190,6 +190,16 @@ label! {
 }
 
 label! {
+    /// What a rate limit said to a request.
+    LimitResult {
+        /// It was charged for it, and all other limits let it pass too.
+        Passed = "passed",
+        /// It refused it.
+        Refused = "refused",
+    }
+}
+
+label! {
     /// How a piece of work ended that either works or does not.
     Outcome {
         /// It worked.

@@ -17,6 +17,8 @@ label! {
         PurgeForbidden = "purge_forbidden",
         /// The client lacks credentials.
         Unauthorized = "unauthorized",
+        /// A rate limit of the route is used up.
+        RateLimited = "rate_limited",
         /// The upstream has no backend that may be selected.
         NoHealthyBackend = "no_healthy_backend",
         /// The circuit breaker of the upstream is open.

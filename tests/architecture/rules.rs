@@ -9,7 +9,17 @@ use crate::source::{Source, body};
 const FLOORS: &[&[&str]] = &[
     &["config"],
     &["telemetry", "grammar"],
-    &["routing", "upstream", "headers", "tls", "proxy_protocol", "framing", "downstream", "cache"],
+    &[
+        "routing",
+        "upstream",
+        "headers",
+        "tls",
+        "proxy_protocol",
+        "framing",
+        "downstream",
+        "cache",
+        "rate_limit",
+    ],
     &["runtime"],
     &["phases"],
     &["proxy", "services", "tasks", "demo", "explain"],

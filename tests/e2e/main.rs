@@ -22,6 +22,7 @@ mod hostile_input;
 mod observability;
 mod protocols;
 mod proxy_protocol;
+mod rate_limit;
 mod reload;
 mod resilience;
 mod routing;

@@ -5,6 +5,7 @@
 
 mod fields;
 mod process;
+mod rate_limit;
 mod route;
 mod upstream;
 
@@ -19,6 +20,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     for (name, upstream) in &config.traffic.upstreams {
         upstream::check(&upstream_path(name.as_str()), upstream, &mut problems);
     }
+    rate_limit::check(&config.traffic, &mut problems);
     route::check(&config.traffic, &mut problems);
     fields::forwarding(&config.traffic.forwarding, &mut problems);
     fields::headers("traffic.headers", &config.traffic.headers, &mut problems);

@@ -11,6 +11,7 @@ use super::{
     instrument::{Bounds, Counter, Gauge, Histogram, Instrument},
     listener::{ListenerFamilies, ListenerMetrics},
     process::ProcessMetrics,
+    rate_limit::LimitFamilies,
     route::{RouteFamilies, RouteMetrics},
     upstream::{UpstreamFamilies, UpstreamMetrics},
 };
@@ -34,6 +35,7 @@ pub struct Metrics {
     upstreams: Arc<UpstreamFamilies>,
     listeners: ListenerFamilies,
     cache: Arc<CacheFamilies>,
+    rate_limits: Arc<LimitFamilies>,
     process: ProcessMetrics,
 }
 
@@ -66,6 +68,7 @@ impl Metrics {
             upstreams: UpstreamFamilies::register(&registrar)?,
             listeners: ListenerFamilies::register(&registrar)?,
             cache: CacheFamilies::register(&registrar)?,
+            rate_limits: LimitFamilies::register(&registrar)?,
             process: ProcessMetrics::register(&registrar, version, revision)?,
             registry,
         })
@@ -94,6 +97,11 @@ impl Metrics {
     /// The series of the cache.
     pub fn cache(&self) -> &Arc<CacheFamilies> {
         &self.cache
+    }
+
+    /// The series of rate limits.
+    pub fn rate_limits(&self) -> &Arc<LimitFamilies> {
+        &self.rate_limits
     }
 
     /// The series of the process itself.

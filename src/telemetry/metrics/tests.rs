@@ -30,7 +30,8 @@ fn filled() -> (Metrics, impl Sized) {
     let cached = metrics.cache().route("patients");
     metrics.cache().tier(Tier::Memory);
     metrics.cache().tier(Tier::Redis);
-    (metrics, (route, upstream, listener, cached))
+    let limit = metrics.rate_limits().limit("per-client");
+    (metrics, (route, upstream, listener, cached, limit))
 }
 
 #[test]
@@ -92,6 +93,8 @@ const FAMILIES: &str = "
     cache_revalidations_total cache_coalesced_requests_total cache_lock_wait_seconds
     cache_backend_errors_total cache_backend_up cache_breaker_state cache_corrupted_values_total
     cache_write_queue_entries cache_write_queue_bytes
+    rate_limit_requests_total rate_limit_buckets rate_limit_buckets_capacity
+    rate_limit_buckets_displaced_total
 ";
 
 #[test]
@@ -109,6 +112,8 @@ fn counters_exist_before_their_first_event() {
         r#"cache_hits_total{tier="memory"}"#,
         r#"cache_backend_errors_total{tier="redis",operation="get",reason="timeout"}"#,
         r#"cache_corrupted_values_total{tier="redis",reason="checksum"}"#,
+        r#"rate_limit_requests_total{limit="per-client",result="refused"}"#,
+        "rate_limit_buckets_displaced_total",
         "proxy_access_log_dropped_total",
     ] {
         assert_eq!(value(&metrics, series), Some(0.0), "{series}");
