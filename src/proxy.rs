@@ -40,11 +40,16 @@ impl Gateway {
         admit::normalize(session.req_header_mut())?;
         let request = session.req_header();
         route::select(request, ctx, &self.resources)?;
-        admit::announced_body(request, ctx.planned()?.route.body_limit)?;
+        admit::announced_body(request, ctx.planned()?.route.body_limit)
+    }
+
+    /// The plan of a request that its limits let pass.
+    async fn admit(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
+        self.plan(session, ctx)?;
         match session.subrequest_ctx {
             // Nobody asks for a refresh in the background: whoever did has been charged.
             Some(_) => Ok(()),
-            None => rate_limit::charge(session.req_header(), ctx),
+            None => rate_limit::charge(session.req_header(), ctx).await,
         }
     }
 }
@@ -80,7 +85,7 @@ impl ProxyHttp for Gateway {
                 return Ok(true);
             }
         }
-        match self.plan(session, ctx) {
+        match self.admit(session, ctx).await {
             Ok(()) if ctx.target().is_some() => Ok(false),
             Ok(()) => Box::pin(route::answer_locally(session, ctx)).await,
             Err(refusal) => {

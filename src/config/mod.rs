@@ -19,6 +19,7 @@ pub mod path;
 pub mod print;
 pub mod process;
 pub mod rate_limit;
+pub mod redis;
 mod repair;
 pub mod route;
 pub mod schema;

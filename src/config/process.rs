@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    cache::CacheStoreConfig,
+    cache::{CacheStoreConfig, RedisConfig},
     rate_limit::RateLimitsConfig,
+    redis::RedisServerConfig,
     telemetry::TelemetryConfig,
     tls::ListenerTlsConfig,
     values::{ByteSize, Name, Period},
@@ -50,6 +51,14 @@ pub struct ProcessConfig {
     /// Logs.
     #[serde(default)]
     pub telemetry: TelemetryConfig,
+}
+
+impl ProcessConfig {
+    /// Where the buckets of shared limits are.
+    pub fn limits_redis(&self) -> Option<RedisServerConfig> {
+        let own = self.rate_limits.redis.clone();
+        own.or_else(|| self.cache.redis.as_ref().map(RedisConfig::server))
+    }
 }
 
 fn default_upstream_pool() -> usize {

@@ -7,7 +7,10 @@ use http::HeaderName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::values::{Name, OneOrMany, string_value};
+use super::{
+    redis::RedisServerConfig,
+    values::{Name, OneOrMany, Period, string_value},
+};
 
 /// The most requests a second that a rate may come to: one each microsecond.
 const FASTEST: u64 = 1_000_000;
@@ -16,6 +19,11 @@ const FASTEST: u64 = 1_000_000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RateLimitsConfig {
+    /// The Redis of shared limits. Leave out: that of the cache, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redis: Option<RedisServerConfig>,
+    /// Longest time a request waits for Redis. What takes longer is decided by the node.
+    pub budget: Period,
     /// Buckets kept at once, over all limits.
     #[schemars(range(min = 16, max = 100_000_000))]
     pub keys: usize,
@@ -23,7 +31,7 @@ pub struct RateLimitsConfig {
 
 impl Default for RateLimitsConfig {
     fn default() -> Self {
-        Self { keys: 100_000 }
+        Self { redis: None, budget: Period::millis(10), keys: 100_000 }
     }
 }
 
@@ -39,6 +47,9 @@ pub struct RateLimitConfig {
     pub burst: Option<u32>,
     /// What has a bucket of its own.
     pub by: LimitBy,
+    /// Whether all nodes on one Redis share the buckets.
+    #[serde(default)]
+    pub shared: bool,
     /// Methods that count. Left out: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub methods: Option<OneOrMany<String>>,

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    fmt,
     net::{IpAddr, Ipv6Addr},
 };
 
@@ -24,6 +25,12 @@ pub struct Caller<'a> {
 /// The name of a bucket: a keyed hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BucketKey(pub [u8; 16]);
+
+impl fmt::Display for BucketKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
 
 /// The secret that the names of buckets are made with.
 ///

@@ -9,6 +9,7 @@ use super::{
     key::{BucketKey, Caller, Keys, LimitSecret},
     local::Local,
     quota::{Decision, Quota},
+    shared::Shared,
 };
 use crate::{
     config::{
@@ -24,9 +25,31 @@ pub struct Limit {
     keys: Keys,
     /// Empty: all.
     methods: Vec<Method>,
+    quota: Quota,
     local: Local,
+    shared: Option<Arc<Shared>>,
     policy: Option<HeaderValue>,
     metrics: Arc<LimitMetrics>,
+}
+
+/// Whose bucket a request was taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bucket {
+    /// That of this node.
+    Own,
+    /// That of all nodes.
+    Shared,
+}
+
+/// What all limits of the process are made of.
+#[derive(Clone)]
+pub struct Stock {
+    /// The buckets of this node.
+    pub buckets: Arc<Buckets>,
+    /// Those of all nodes, if there is a Redis.
+    pub shared: Option<Arc<Shared>>,
+    /// What buckets are named with.
+    pub secret: LimitSecret,
 }
 
 /// What a limit is called, and who shares its buckets.
@@ -49,13 +72,17 @@ impl Limit {
     pub fn compile(
         scope: Scope<'_>,
         config: &RateLimitConfig,
-        buckets: &Arc<Buckets>,
-        secret: &LimitSecret,
+        stock: &Stock,
         metrics: Arc<LimitMetrics>,
     ) -> Result<Arc<Self>, Vec<Problem>> {
         let quota = Quota::new(config);
-        let local = Local::new(buckets, quota);
+        let local = Local::new(&stock.buckets, quota);
         let local = local.ok_or_else(|| vec![Problem::new("rate", "is too high")])?;
+        let shared = config.shared.then(|| stock.shared.clone().ok_or_else(|| vec![no_redis()]));
+        let shared = shared.transpose()?;
+        if let Some(shared) = &shared {
+            shared.want();
+        }
         let methods = config.methods.iter().flat_map(|methods| methods.as_slice());
         let methods = methods.map(|method| Method::from_bytes(method.as_bytes()));
         let methods = methods.collect::<Result<Vec<_>, _>>();
@@ -71,9 +98,11 @@ impl Limit {
             policy.map_err(|_| vec![Problem::new("", "has a name that no header field can hold")])?;
         Ok(Arc::new(Self {
             name: scope.name.to_owned(),
-            keys: secret.keys(config.by.clone(), &parts),
+            keys: stock.secret.keys(config.by.clone(), &parts),
             methods,
+            quota,
             local,
+            shared,
             policy: config.headers.then_some(policy),
             metrics,
         }))
@@ -82,6 +111,11 @@ impl Limit {
     /// The name in metrics, logs and header fields.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether all nodes keep it together.
+    pub fn is_shared(&self) -> bool {
+        self.shared.is_some()
     }
 
     /// What `RateLimit-Policy` says of it.
@@ -99,15 +133,45 @@ impl Limit {
         self.keys.of(headers, caller)
     }
 
-    pub(super) fn take(&self, key: BucketKey) -> Decision {
+    /// Takes a request from the bucket of this node, if it has one.
+    pub(super) fn take_own(&self, key: BucketKey) -> Decision {
         self.local.take(key)
     }
 
-    pub(super) fn give_back(&self, key: BucketKey) {
+    /// Gives a request back to the bucket of this node.
+    pub(super) fn give_back_own(&self, key: BucketKey) {
         self.local.give_back(key);
+    }
+
+    /// Takes a request from the bucket of all nodes, if it has one, or from that of this node
+    /// if nobody can say. What passes is taken from the own bucket too, so that it knows what
+    /// this node has let pass when it has to decide.
+    pub(super) async fn take(&self, key: BucketKey) -> (Decision, Bucket) {
+        let Some(shared) = &self.shared else { return (self.local.take(key), Bucket::Own) };
+        match shared.take(key, &self.quota).await {
+            Ok(decision) => {
+                if let Decision::Passed { .. } = decision {
+                    self.local.take(key);
+                }
+                (decision, Bucket::Shared)
+            }
+            Err(_) => (self.local.take(key), Bucket::Own),
+        }
+    }
+
+    /// Gives a request back that was taken and not used.
+    pub(super) async fn give_back(&self, key: BucketKey, from: Bucket) {
+        self.local.give_back(key);
+        if let (Bucket::Shared, Some(shared)) = (from, &self.shared) {
+            shared.give_back(key, &self.quota).await;
+        }
     }
 
     pub(super) fn metrics(&self) -> &LimitMetrics {
         &self.metrics
     }
+}
+
+fn no_redis() -> Problem {
+    Problem::new("shared", "there is no Redis to share the limit by")
 }

@@ -28,6 +28,17 @@ impl Quota {
     pub fn span_nanos(&self) -> u64 {
         self.interval_nanos().saturating_mul(self.burst.get().into())
     }
+
+    /// Microseconds in which a bucket regains one request: what Redis counts in. Rounded up,
+    /// so that all nodes together let no more pass than the rate says.
+    pub fn interval_micros(&self) -> u64 {
+        self.interval_nanos().div_ceil(1_000)
+    }
+
+    /// Microseconds in which an empty bucket is full again.
+    pub fn span_micros(&self) -> u64 {
+        self.interval_micros().saturating_mul(self.burst.get().into())
+    }
 }
 
 /// What a bucket said to one request.

@@ -174,7 +174,7 @@ impl RouteBuilder<'_> {
             let is_named = matches!(entry, RateLimitUse::Named(_));
             let scope = Scope { name: &name, route: route.name.as_str(), is_named };
             let metrics = resources.metrics.rate_limits().limit(&name);
-            let limit = Limit::compile(scope, config, &resources.buckets, &resources.limit_secret, metrics);
+            let limit = Limit::compile(scope, config, &resources.rate_limits, metrics);
             limits.extend(problems.take(&at, limit));
         }
         Some(RouteLimits::new(limits))

@@ -109,8 +109,12 @@ impl Admin {
         let snapshot = self.reloader.cell().load();
         observe_upstreams(&snapshot);
         self.resources.cache.observe();
-        let buckets = &self.resources.buckets;
-        self.resources.metrics.rate_limits().set_buckets(buckets.in_use(), buckets.capacity());
+        let limits = &self.resources.rate_limits;
+        let (in_use, capacity) = (limits.buckets.in_use(), limits.buckets.capacity());
+        self.resources.metrics.rate_limits().set_buckets(in_use, capacity);
+        if let Some(shared) = &limits.shared {
+            shared.observe();
+        }
         let metrics = self.resources.metrics.process();
         metrics.set_draining(self.resources.lifecycle.is_draining());
         let certificates: Vec<(String, i64)> = self

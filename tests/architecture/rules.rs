@@ -8,7 +8,7 @@ use crate::source::{Source, body};
 /// crate root. A new room gets its line here first.
 const FLOORS: &[&[&str]] = &[
     &["config"],
-    &["telemetry", "grammar"],
+    &["telemetry", "grammar", "redis"],
     &[
         "routing",
         "upstream",

@@ -3,6 +3,7 @@
 mod fields;
 mod hits;
 mod local;
+mod shared;
 
 use crate::harness::{Gateway, Origin, Response, gateway::Builder};
 

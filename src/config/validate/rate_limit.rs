@@ -3,17 +3,28 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use crate::config::{
+    Config,
     finding::Problem,
     path,
     rate_limit::{RateLimitConfig, RateLimitUse},
-    traffic::TrafficConfig,
     values::Name,
 };
 
 /// The longest that an empty bucket may take to fill.
 const SLOWEST: Duration = Duration::from_secs(366 * 86_400);
 
-pub(super) fn check(traffic: &TrafficConfig, problems: &mut Vec<Problem>) {
+pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
+    let traffic = &config.traffic;
+    let can_share = config.process.limits_redis().is_some();
+    let one = |here: &str, limit: &RateLimitConfig, problems: &mut Vec<Problem>| {
+        if limit.shared && !can_share {
+            problems.push(
+                Problem::new(format!("{here}.shared"), "there is no Redis to share the limit by")
+                    .hint("add `process.rate_limits.redis` or `process.cache.redis`"),
+            );
+        }
+        numbers(here, limit, problems);
+    };
     for (name, limit) in &traffic.rate_limits {
         one(&place(name), limit, problems);
     }
@@ -44,7 +55,7 @@ pub(super) fn check(traffic: &TrafficConfig, problems: &mut Vec<Problem>) {
     }
 }
 
-fn one(here: &str, limit: &RateLimitConfig, problems: &mut Vec<Problem>) {
+fn numbers(here: &str, limit: &RateLimitConfig, problems: &mut Vec<Problem>) {
     let fills = (limit.rate.period / limit.rate.requests.get()).checked_mul(limit.burst().get());
     if fills.is_none_or(|fills| fills > SLOWEST) {
         let message =

@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     config::rate_limit::RateLimitConfig,
-    rate_limit::{Buckets, LimitSecret, Scope},
+    rate_limit::{Buckets, LimitSecret, Scope, Stock},
     telemetry::metrics::{Counter, Metrics},
 };
 
@@ -9,20 +9,29 @@ use crate::{
 fn limits(written: &[(&str, &str)]) -> RouteLimits {
     let metrics = Metrics::new("0", "0").unwrap();
     let buckets = Arc::new(Buckets::new(1_024, Default::default(), Counter::default()));
+    let stock = Stock { buckets, shared: None, secret: LimitSecret::new(None) };
     let compile = |(name, yaml): &(&str, &str)| {
         let config: RateLimitConfig = serde_yaml::from_str(yaml).unwrap();
         let scope = Scope { name, route: "route", is_named: !name.contains('#') };
         let handle = metrics.rate_limits().limit(name);
-        Limit::compile(scope, &config, &buckets, &LimitSecret::new(None), handle).unwrap()
+        Limit::compile(scope, &config, &stock, handle).unwrap()
     };
     RouteLimits::new(written.iter().map(compile).collect())
+}
+
+/// What the most pressing limit says, or the one that refuses.
+fn ask(limits: &RouteLimits, method: &Method, caller: &Caller<'_>) -> Result<Option<Report>, Report> {
+    match limits.charge(method, &HeaderMap::new(), caller)? {
+        Charged::Passed(report) => Ok(report),
+        Charged::Pending(_) => panic!("no limit is shared"),
+    }
 }
 
 /// The name of the limit that had something to say and what was left, or none if it refused.
 fn charge(limits: &RouteLimits, method: &Method, address: &str) -> Option<(String, Option<u32>)> {
     let address = Some(address.parse().unwrap());
     let caller = Caller { address, subject: None, api_key: None, claim: &|_| None };
-    match limits.charge(method, &HeaderMap::new(), &caller) {
+    match ask(limits, method, &caller) {
         Ok(report) => report.map(|report| (report.limit().to_owned(), Some(report.left))),
         Err(report) => Some((report.limit().to_owned(), None)),
     }
@@ -67,7 +76,7 @@ fn fields_tell_of_the_limit_unless_it_is_to_be_silent() {
     let caller = Caller { address: None, subject: None, api_key: None, claim: &|_| None };
     let fields = |yaml| {
         let limits = limits(&[("per-client", yaml)]);
-        let report = limits.charge(&Method::GET, &HeaderMap::new(), &caller).ok().unwrap().unwrap();
+        let report = ask(&limits, &Method::GET, &caller).ok().unwrap().unwrap();
         report
             .fields()
             .map(|(policy, left)| (policy.to_str().unwrap().to_owned(), left.to_str().unwrap().to_owned()))
@@ -83,7 +92,7 @@ fn fields_tell_of_the_limit_unless_it_is_to_be_silent() {
 fn after_a_refusal_the_time_is_that_to_wait() {
     let limits = limits(&[("slow", "{ rate: 1/m, by: route }")]);
     let caller = Caller { address: None, subject: None, api_key: None, claim: &|_| None };
-    let ask = || limits.charge(&Method::GET, &HeaderMap::new(), &caller);
+    let ask = || ask(&limits, &Method::GET, &caller);
     assert!(ask().is_ok());
     let report = ask().err().unwrap();
     assert_eq!(report.retry_after(), 60);

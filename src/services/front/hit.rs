@@ -64,7 +64,7 @@ pub async fn answer(
     }
     let Some(ready) = cache::ready(&mut request, &mut ctx, resources) else { return Outcome::Passed };
     // Only now: what is passed on is charged by Pingora's side.
-    let refusal = rate_limit::charge(&request, &mut ctx).err();
+    let refusal = rate_limit::charge(&request, &mut ctx).await.err();
     let Ok((response, body)) = prepare(ready, refusal.as_ref(), &ctx) else { return Outcome::Broken };
     let _head = stream.admit(head, crate::downstream::Allowance::Bytes(0));
     let body = if request.method == Method::HEAD { Bytes::new() } else { body };

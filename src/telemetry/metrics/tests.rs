@@ -30,6 +30,7 @@ fn filled() -> (Metrics, impl Sized) {
     let cached = metrics.cache().route("patients");
     metrics.cache().tier(Tier::Memory);
     metrics.cache().tier(Tier::Redis);
+    metrics.rate_limits().shared();
     let limit = metrics.rate_limits().limit("per-client");
     (metrics, (route, upstream, listener, cached, limit))
 }
@@ -94,7 +95,9 @@ const FAMILIES: &str = "
     cache_backend_errors_total cache_backend_up cache_breaker_state cache_corrupted_values_total
     cache_write_queue_entries cache_write_queue_bytes
     rate_limit_requests_total rate_limit_buckets rate_limit_buckets_capacity
-    rate_limit_buckets_displaced_total
+    rate_limit_buckets_displaced_total rate_limit_script_duration_seconds
+    rate_limit_fallbacks_total rate_limit_backend_connect_errors_total rate_limit_backend_up
+    rate_limit_breaker_state
 ";
 
 #[test]
@@ -280,7 +283,7 @@ fn a_tier_that_is_not_in_use_shows_no_series() {
     assert_eq!(value(&metrics, r#"cache_size_bytes{tier="memory"}"#), Some(300.0));
     let redis = metrics.cache().tier(Tier::Redis);
     redis.failed(BackendOperation::Get, BackendFailure::Timeout);
-    redis.set_breaker(BreakerState::Open);
+    redis.link().set_breaker(BreakerState::Open);
     assert_eq!(redis.failures(BackendOperation::Get, BackendFailure::Timeout), 1);
     assert_eq!(value(&metrics, r#"cache_breaker_state{tier="redis"}"#), Some(2.0));
     assert!(!text(&metrics).contains(r#"cache_entries{tier="redis"}"#), "Redis tells that itself");
