@@ -158,7 +158,11 @@ impl ProxyHttp for Gateway {
     }
 
     async fn proxy_upstream_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
-        match cache::only_if_cached(ctx).and_then(|()| upstream::prepare(ctx)) {
+        let prepared = match cache::only_if_cached(ctx) {
+            Ok(()) => upstream::prepare(ctx).await,
+            Err(refusal) => Err(refusal),
+        };
+        match prepared {
             // Pingora serves the stale response when no backend can be picked.
             Err(_) if session.cache.can_serve_stale_error() => Ok(true),
             Ok(()) => Ok(true),

@@ -18,7 +18,7 @@ use crate::{
         snapshot::Snapshot,
     },
     telemetry::metrics::InFlight,
-    upstream::{Attempt, Tried},
+    upstream::{Attempt, Permit, Tried},
 };
 
 /// The facts of one request, each written once by the phase that finds them out.
@@ -72,6 +72,10 @@ pub struct Plan {
 /// What was tried upstream for one request.
 #[derive(Default)]
 pub struct Attempts {
+    /// The leave to go to the upstream, where it serves only so many at once.
+    pub permit: Option<Permit>,
+    /// Whether that leave was refused.
+    pub is_shed: bool,
     /// How many attempts were begun.
     pub count: u8,
     /// The backends tried before the current attempt.

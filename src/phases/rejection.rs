@@ -34,6 +34,8 @@ pub enum Rejection {
     },
     /// No backend of the upstream is usable.
     NoHealthyBackend,
+    /// The upstream has as many requests as it may.
+    Overloaded,
     /// The circuit breaker of the upstream is open.
     CircuitOpen,
     /// No connection to a backend.
@@ -75,6 +77,7 @@ impl Rejection {
             Self::BodyTooLarge => ErrorReason::BodyTooLarge,
             Self::RateLimited { .. } => ErrorReason::RateLimited,
             Self::NoHealthyBackend => ErrorReason::NoHealthyBackend,
+            Self::Overloaded => ErrorReason::Overloaded,
             Self::CircuitOpen => ErrorReason::CircuitOpen,
             Self::ConnectFailed => ErrorReason::ConnectFailed,
             Self::ConnectTimeout => ErrorReason::ConnectTimeout,
@@ -109,7 +112,7 @@ impl Rejection {
             Self::NoRoute => StatusCode::NOT_FOUND,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::NoHealthyBackend | Self::CircuitOpen => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoHealthyBackend | Self::Overloaded | Self::CircuitOpen => StatusCode::SERVICE_UNAVAILABLE,
             Self::ConnectFailed | Self::TlsFailed | Self::UpstreamReset | Self::UpstreamBadResponse => {
                 StatusCode::BAD_GATEWAY
             }
@@ -140,6 +143,7 @@ impl Rejection {
             Self::Unauthorized => "This needs a bearer token.",
             Self::RateLimited { .. } => "Too many requests: wait before the next one.",
             Self::NoHealthyBackend => "No backend of the service is available.",
+            Self::Overloaded => "The service has more requests than it can serve.",
             Self::CircuitOpen => "The service is failing and is given a pause.",
             Self::ConnectFailed => "The service could not be reached.",
             Self::ConnectTimeout => "The service could not be reached in time.",
@@ -159,6 +163,7 @@ impl Rejection {
         matches!(
             self,
             Self::NoHealthyBackend
+                | Self::Overloaded
                 | Self::CircuitOpen
                 | Self::ConnectFailed
                 | Self::ConnectTimeout
@@ -174,7 +179,7 @@ impl Rejection {
     fn retry_after(&self) -> Option<u32> {
         match self {
             Self::RateLimited { retry_after } => Some(*retry_after),
-            Self::NoHealthyBackend | Self::CircuitOpen => Some(1),
+            Self::NoHealthyBackend | Self::Overloaded | Self::CircuitOpen => Some(1),
             _ => None,
         }
     }

@@ -165,6 +165,7 @@ fn observe_upstreams(snapshot: &Snapshot) {
             };
             (backend.name.as_str(), state)
         }));
+        metrics.set_concurrency(upstream.concurrency().unwrap_or_default());
         if let Some(breaker) = state.breaker {
             metrics.set_breaker(breaker, |state| upstream.breaker_entered(state));
         }

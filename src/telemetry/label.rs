@@ -200,6 +200,16 @@ label! {
 }
 
 label! {
+    /// Why a request was not let through to an upstream that has enough of them.
+    ShedReason {
+        /// As many wait as may.
+        QueueFull = "queue_full",
+        /// It has waited as long as it may.
+        QueueTimeout = "queue_timeout",
+    }
+}
+
+label! {
     /// How a piece of work ended that either works or does not.
     Outcome {
         /// It worked.

@@ -21,6 +21,8 @@ label! {
         RateLimited = "rate_limited",
         /// The upstream has no backend that may be selected.
         NoHealthyBackend = "no_healthy_backend",
+        /// The upstream has as many requests as it may.
+        Overloaded = "overloaded",
         /// The circuit breaker of the upstream is open.
         CircuitOpen = "circuit_open",
         /// No connection to the backend: refused, unreachable, reset.

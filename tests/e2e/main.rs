@@ -15,6 +15,7 @@ mod harness_works;
 
 mod cache;
 mod commands;
+mod concurrency;
 mod connections;
 mod demo;
 mod headers;

@@ -98,6 +98,8 @@ const FAMILIES: &str = "
     rate_limit_buckets_displaced_total rate_limit_script_duration_seconds
     rate_limit_fallbacks_total rate_limit_backend_connect_errors_total rate_limit_backend_up
     rate_limit_breaker_state
+    proxy_upstream_permits proxy_upstream_permits_taken proxy_upstream_queue_length
+    proxy_upstream_queue_wait_seconds proxy_upstream_shed_total
 ";
 
 #[test]
