@@ -1,6 +1,7 @@
 //! What would become of a request, worked out offline by the pure parts of the phases.
 
 mod cache;
+mod rate_limit;
 
 use std::fmt;
 
@@ -9,6 +10,7 @@ use pingora_http::RequestHeader;
 use serde::Serialize;
 
 use crate::{
+    config::upstream::ConcurrencyConfig,
     phases::route,
     routing::{Considered, Outcome, RequestParts},
     runtime::{
@@ -58,6 +60,8 @@ pub struct Taken {
     pub host: Option<String>,
     /// The upstreams with their shares.
     pub upstreams: Vec<Share>,
+    /// The limits that it must keep, a line for each.
+    pub rate_limits: Vec<String>,
     /// What the cache does with it, a line for each thing.
     pub cache: Vec<String>,
     /// Most bytes of a body.
@@ -79,6 +83,8 @@ pub struct Share {
     pub timeouts: String,
     /// Attempts in all.
     pub attempts: u8,
+    /// Requests at once, and those that wait. `None`: as many as come.
+    pub concurrency: Option<ConcurrencyConfig>,
 }
 
 impl Question {
@@ -171,6 +177,8 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result
         target,
         host: host.filter(|host| !host.is_empty()).map(str::to_owned),
         upstreams,
+        rate_limits: config
+            .map_or_else(Vec::new, |config| rate_limit::lines(&snapshot.config, config, route, parts.method)),
         cache: config.map_or_else(Vec::new, |config| cache::lines(config, route, &parts, &matched.captures)),
         body_limit: route.body_limit,
     };
@@ -208,6 +216,7 @@ fn describe_share(snapshot: &Snapshot, target: &Target, share: f64) -> Share {
             .map_or_else(Vec::new, |s| s.backends.iter().map(|b| b.address().to_owned()).collect()),
         timeouts,
         attempts: target.retry().attempts(),
+        concurrency: section.and_then(|section| section.concurrency.clone()),
     }
 }
 
@@ -229,6 +238,9 @@ impl fmt::Display for Explanation {
             if let Some(host) = &route.host {
                 writeln!(f, "host       {host}")?;
             }
+            for (index, line) in route.rate_limits.iter().enumerate() {
+                writeln!(f, "{:<11}{line}", if index == 0 { "limits" } else { "" })?;
+            }
             for (index, line) in route.cache.iter().enumerate() {
                 writeln!(f, "{:<11}{line}", if index == 0 { "cache" } else { "" })?;
             }
@@ -242,6 +254,12 @@ impl fmt::Display for Explanation {
                     share.backends.join(", ")
                 )?;
                 writeln!(f, "           {}; at most {} attempts", share.timeouts, share.attempts)?;
+                if let Some(ConcurrencyConfig { limit, queue, queue_timeout }) = &share.concurrency {
+                    writeln!(
+                        f,
+                        "           {limit} requests at once, {queue} wait for {queue_timeout} at most"
+                    )?;
+                }
             }
         }
         writeln!(f, "considered")?;

@@ -42,6 +42,11 @@ impl RouteLimits {
         self.limits.is_empty()
     }
 
+    /// Whether there is a limit of this name that concerns requests with this method.
+    pub fn concerns(&self, name: &str, method: &Method) -> bool {
+        self.limits.iter().any(|limit| limit.name() == name && limit.concerns(method))
+    }
+
     /// Charges a request to all limits of this node that concern it, or to none.
     ///
     /// They are asked one after the other. When one refuses, what those before it had given
