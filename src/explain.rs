@@ -2,6 +2,7 @@
 
 mod action;
 mod cache;
+mod rate_limit;
 mod version;
 
 use std::fmt;
@@ -12,6 +13,7 @@ use serde::Serialize;
 
 use self::action::Seen;
 use crate::{
+    config::upstream::ConcurrencyConfig,
     phases::route,
     routing::{Considered, Outcome, RequestParts},
     runtime::{
@@ -62,6 +64,8 @@ pub struct Taken {
     pub host: Option<String>,
     /// The upstreams with their shares.
     pub upstreams: Vec<Share>,
+    /// The limits that it must keep, a line for each.
+    pub rate_limits: Vec<String>,
     /// What the cache does with it, a line for each thing.
     pub cache: Vec<String>,
     /// Most bytes of a body.
@@ -83,6 +87,8 @@ pub struct Share {
     pub timeouts: String,
     /// Attempts in all.
     pub attempts: u8,
+    /// Requests at once, and those that wait. `None`: as many as come.
+    pub concurrency: Option<ConcurrencyConfig>,
 }
 
 impl Question {
@@ -162,6 +168,8 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result
         target: becomes.target,
         host: becomes.host.filter(|host| !host.is_empty()),
         upstreams: becomes.upstreams,
+        rate_limits: config
+            .map_or_else(Vec::new, |config| rate_limit::lines(&snapshot.config, config, route, parts.method)),
         cache: config.map_or_else(Vec::new, |config| cache::lines(config, route, &parts, &matched.captures)),
         body_limit: route.body_limit,
     };
@@ -199,6 +207,9 @@ impl fmt::Display for Explanation {
             if let Some(host) = &route.host {
                 writeln!(f, "host       {host}")?;
             }
+            for (index, line) in route.rate_limits.iter().enumerate() {
+                writeln!(f, "{:<11}{line}", if index == 0 { "limits" } else { "" })?;
+            }
             for (index, line) in route.cache.iter().enumerate() {
                 writeln!(f, "{:<11}{line}", if index == 0 { "cache" } else { "" })?;
             }
@@ -212,6 +223,12 @@ impl fmt::Display for Explanation {
                     share.backends.join(", ")
                 )?;
                 writeln!(f, "           {}; at most {} attempts", share.timeouts, share.attempts)?;
+                if let Some(ConcurrencyConfig { limit, queue, queue_timeout }) = &share.concurrency {
+                    writeln!(
+                        f,
+                        "           {limit} requests at once, {queue} wait for {queue_timeout} at most"
+                    )?;
+                }
             }
         }
         writeln!(f, "considered")?;

@@ -2,8 +2,9 @@
 
 // Floor 1: what the operator wrote.
 pub mod config;
-// Floor 2: how the process speaks about itself, and how it reads.
+// Floor 2: how the process speaks about itself, how it reads, and how it reaches Redis.
 pub mod grammar;
+pub mod redis;
 pub mod telemetry;
 // Floor 3: capabilities, which do not know each other.
 pub mod api_version;
@@ -13,6 +14,7 @@ pub mod framing;
 pub mod headers;
 pub mod mapping;
 pub mod proxy_protocol;
+pub mod rate_limit;
 pub mod routing;
 pub mod tls;
 pub mod upstream;

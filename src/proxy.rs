@@ -15,7 +15,7 @@ use crate::{
     phases::{
         admit, cache,
         context::RequestContext,
-        failure, headers, invalidate, mapping, observe,
+        failure, headers, invalidate, mapping, observe, rate_limit,
         rejection::{self, Rejection},
         route, upstream,
     },
@@ -43,6 +43,16 @@ impl Gateway {
         admit::announced_body(request, ctx.planned()?.route.body_limit)?;
         cache::begin(request, ctx, &self.resources);
         Ok(())
+    }
+
+    /// The plan of a request that its limits let pass.
+    async fn admit(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
+        self.plan(session, ctx)?;
+        match session.subrequest_ctx {
+            // Nobody asks for a refresh in the background: whoever did has been charged.
+            Some(_) => Ok(()),
+            None => rate_limit::charge(session.req_header(), ctx).await,
+        }
     }
 }
 
@@ -77,7 +87,7 @@ impl ProxyHttp for Gateway {
                 return Ok(true);
             }
         }
-        match self.plan(session, ctx) {
+        match self.admit(session, ctx).await {
             Ok(()) if ctx.target().is_some() => Ok(false),
             Ok(()) => Box::pin(route::answer_locally(session, ctx)).await,
             Err(refusal) => {
@@ -150,7 +160,11 @@ impl ProxyHttp for Gateway {
     }
 
     async fn proxy_upstream_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
-        match cache::only_if_cached(ctx).and_then(|()| upstream::prepare(ctx)) {
+        let prepared = match cache::only_if_cached(ctx) {
+            Ok(()) => upstream::prepare(ctx).await,
+            Err(refusal) => Err(refusal),
+        };
+        match prepared {
             // Pingora serves the stale response when no backend can be picked.
             Err(_) if session.cache.can_serve_stale_error() => Ok(true),
             Ok(()) => Ok(true),

@@ -36,7 +36,8 @@ use crate::{
         until_end::UntilEnd,
     },
     tasks::{
-        Drain, KeepCache, ProbeUpstreams, Signals, WarmUp, WatchCertificates, WatchConfig, WriteAccessLog,
+        Drain, KeepCache, KeepLimits, ProbeUpstreams, Signals, WarmUp, WatchCertificates, WatchConfig,
+        WriteAccessLog,
     },
     telemetry::{access_log::AccessLogWriter, log},
     tls,
@@ -247,6 +248,10 @@ impl Tasks<'_> {
         }
         let cache = KeepCache { resources: Arc::clone(self.resources) };
         server.add_service(background_service("keep cache", cache));
+        if let Some(shared) = &self.resources.rate_limits.shared {
+            let limits = KeepLimits { shared: Arc::clone(shared) };
+            server.add_service(background_service("keep rate limits", limits));
+        }
         let access_log = self.resources.access_log.clone().zip(writer);
         if let Some((log, writer)) = access_log.clone() {
             server.add_service(background_service("write access log", WriteAccessLog { log, writer }));

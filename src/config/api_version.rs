@@ -3,8 +3,8 @@
 
 use std::{borrow::Cow, cmp::Ordering, collections::BTreeMap, fmt, str::FromStr, time::SystemTime};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{
     headers::HeadersConfig,

@@ -20,6 +20,8 @@ mod merge;
 pub mod path;
 pub mod print;
 pub mod process;
+pub mod rate_limit;
+pub mod redis;
 mod repair;
 pub mod route;
 pub mod schema;

@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    cache::CacheStoreConfig,
+    cache::{CacheStoreConfig, RedisConfig},
+    rate_limit::RateLimitsConfig,
+    redis::RedisServerConfig,
     telemetry::TelemetryConfig,
     tls::ListenerTlsConfig,
     values::{ByteSize, Name, Period},
@@ -43,9 +45,20 @@ pub struct ProcessConfig {
     /// Where responses are kept.
     #[serde(default)]
     pub cache: CacheStoreConfig,
+    /// What all rate limits share.
+    #[serde(default)]
+    pub rate_limits: RateLimitsConfig,
     /// Logs.
     #[serde(default)]
     pub telemetry: TelemetryConfig,
+}
+
+impl ProcessConfig {
+    /// Where the buckets of shared limits are.
+    pub fn limits_redis(&self) -> Option<RedisServerConfig> {
+        let own = self.rate_limits.redis.clone();
+        own.or_else(|| self.cache.redis.as_ref().map(RedisConfig::server))
+    }
 }
 
 fn default_upstream_pool() -> usize {

@@ -9,6 +9,7 @@ use super::{
     api_version::{ServedVersionConfig, VersionName},
     cache::CacheConfig,
     headers::{HeadersConfig, SecurityHeadersConfig},
+    rate_limit::RateLimitUse,
     upstream::{RetryConfig, TimeoutsConfig},
     values::{ByteSize, Name, OneOrMany},
 };
@@ -63,6 +64,9 @@ pub struct RouteConfig {
     /// what the path captured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub on_write: Vec<String>,
+    /// Limits that a request must keep, all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rate_limit: Vec<RateLimitUse>,
     /// Bytes of a request's body, instead of the process's limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_limit: Option<ByteSize>,

@@ -9,6 +9,7 @@ use super::{
     api_version::ApiVersionsConfig,
     headers::{ForwardingConfig, HeadersConfig, SecurityHeadersConfig},
     mapping::MappingConfig,
+    rate_limit::RateLimitConfig,
     route::RouteConfig,
     upstream::UpstreamConfig,
     values::Name,
@@ -20,6 +21,9 @@ use super::{
 pub struct TrafficConfig {
     /// Groups of backends, by name.
     pub upstreams: BTreeMap<Name, UpstreamConfig>,
+    /// Limits that routes name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rate_limits: BTreeMap<Name, RateLimitConfig>,
     /// Which requests go where.
     pub routes: Vec<RouteConfig>,
     /// The versions of the API. Leave out: requests have none.

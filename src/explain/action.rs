@@ -90,5 +90,6 @@ fn describe_share(snapshot: &Snapshot, target: &Target, share: f64) -> Share {
             .map_or_else(Vec::new, |s| s.backends.iter().map(|b| b.address().to_owned()).collect()),
         timeouts,
         attempts: target.retry().attempts(),
+        concurrency: section.and_then(|section| section.concurrency.clone()),
     }
 }

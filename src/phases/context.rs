@@ -11,13 +11,14 @@ use super::{api_version::RequestVersion, cache::CacheUse, rejection::Rejection};
 use crate::{
     downstream::DeadlineHandle,
     headers::{Client, RequestId},
+    rate_limit::Report,
     runtime::{
         listener::Listener,
         route::{Route, Served, Target},
         snapshot::Snapshot,
     },
     telemetry::metrics::InFlight,
-    upstream::{Attempt, Tried},
+    upstream::{Attempt, Permit, Tried},
 };
 
 /// The facts of one request, each written once by the phase that finds them out.
@@ -38,6 +39,8 @@ pub struct RequestContext {
     pub plan: Option<Plan>,
     /// What the cache has to do with it. `None`: nothing.
     pub cache: Option<Box<CacheUse>>,
+    /// What the most pressing limit of the route said. `None`: no limit concerns it.
+    pub rate_limit: Option<Report>,
     /// What was tried upstream.
     pub attempts: Attempts,
     /// Ends waits on the client's side. `None` for an HTTP/2 request without a body.
@@ -71,6 +74,10 @@ pub struct Plan {
 /// What was tried upstream for one request.
 #[derive(Default)]
 pub struct Attempts {
+    /// The leave to go to the upstream, where it serves only so many at once.
+    pub permit: Option<Permit>,
+    /// Whether that leave was refused.
+    pub is_shed: bool,
     /// How many attempts were begun.
     pub count: u8,
     /// The backends tried before the current attempt.
@@ -140,6 +147,7 @@ impl RequestContext {
             version: None,
             plan: None,
             cache: None,
+            rate_limit: None,
             attempts: Attempts::default(),
             deadline: None,
             body_received: 0,

@@ -11,7 +11,7 @@ use pingora_core::{
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
-use super::{api_version, context::RequestContext};
+use super::{api_version, context::RequestContext, rate_limit};
 use crate::{
     cache::directives::{CAPABILITY, CAPABILITY_FIELD},
     headers::{self, Hop},
@@ -109,7 +109,7 @@ impl HttpModule for NoTransferCoding {
     }
 }
 
-/// Completes the response for the client: id, protective fields, the route's rules.
+/// Completes the response for the client: id, limits, protective fields, the route's rules.
 ///
 /// # Errors
 /// If a field cannot be set.
@@ -119,6 +119,7 @@ pub fn to_downstream(response: &mut ResponseHeader, ctx: &RequestContext) -> Res
     }
     identify(response, ctx)?;
     api_version::announce(response, ctx)?;
+    rate_limit::describe(response, ctx)?;
     if let Some(plan) = &ctx.plan {
         if let Some(security) = &plan.route.security_headers {
             security.apply(response, ctx.is_tls())?;

@@ -14,6 +14,7 @@ pub mod headers;
 pub mod invalidate;
 pub mod mapping;
 pub mod observe;
+pub mod rate_limit;
 pub mod rejection;
 pub mod route;
 pub mod upstream;

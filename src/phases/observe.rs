@@ -101,6 +101,7 @@ pub fn finish(
     }
     // Dropped here and not with the session, which a kept-alive connection holds longer.
     ctx.attempts.current = Current::None;
+    ctx.attempts.permit = None;
     ctx.plan = None;
 }
 

@@ -11,6 +11,7 @@ use pingora_proxy::Session;
 use super::{
     api_version::{self, VersionProblem},
     context::RequestContext,
+    rate_limit,
 };
 use crate::{
     framing,
@@ -36,8 +37,15 @@ pub enum Rejection {
     UnsupportedMedia,
     /// The service's body cannot be mapped to the version of the client.
     MappingResponse,
+    /// A rate limit of the route is used up.
+    RateLimited {
+        /// Whole seconds until a request would pass.
+        retry_after: u32,
+    },
     /// No backend of the upstream is usable.
     NoHealthyBackend,
+    /// The upstream has as many requests as it may.
+    Overloaded,
     /// The circuit breaker of the upstream is open.
     CircuitOpen,
     /// No connection to a backend.
@@ -82,7 +90,9 @@ impl Rejection {
             Self::MappingRequest => ErrorReason::MappingRequest,
             Self::UnsupportedMedia => ErrorReason::UnsupportedMedia,
             Self::MappingResponse => ErrorReason::MappingResponse,
+            Self::RateLimited { .. } => ErrorReason::RateLimited,
             Self::NoHealthyBackend => ErrorReason::NoHealthyBackend,
+            Self::Overloaded => ErrorReason::Overloaded,
             Self::CircuitOpen => ErrorReason::CircuitOpen,
             Self::ConnectFailed => ErrorReason::ConnectFailed,
             Self::ConnectTimeout => ErrorReason::ConnectTimeout,
@@ -121,7 +131,8 @@ impl Rejection {
             Self::MappingRequest => StatusCode::BAD_REQUEST,
             Self::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MappingResponse => StatusCode::BAD_GATEWAY,
-            Self::NoHealthyBackend | Self::CircuitOpen => StatusCode::SERVICE_UNAVAILABLE,
+            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::NoHealthyBackend | Self::Overloaded | Self::CircuitOpen => StatusCode::SERVICE_UNAVAILABLE,
             Self::ConnectFailed | Self::TlsFailed | Self::UpstreamReset | Self::UpstreamBadResponse => {
                 StatusCode::BAD_GATEWAY
             }
@@ -157,7 +168,9 @@ impl Rejection {
             Self::OnlyIfCached => "There is no stored response for this request.",
             Self::PurgeForbidden => "Purging is not allowed from this address.",
             Self::Unauthorized => "This needs a bearer token.",
+            Self::RateLimited { .. } => "Too many requests: wait before the next one.",
             Self::NoHealthyBackend => "No backend of the service is available.",
+            Self::Overloaded => "The service has more requests than it can serve.",
             Self::CircuitOpen => "The service is failing and is given a pause.",
             Self::ConnectFailed => "The service could not be reached.",
             Self::ConnectTimeout => "The service could not be reached in time.",
@@ -177,6 +190,7 @@ impl Rejection {
         matches!(
             self,
             Self::NoHealthyBackend
+                | Self::Overloaded
                 | Self::CircuitOpen
                 | Self::ConnectFailed
                 | Self::ConnectTimeout
@@ -192,7 +206,8 @@ impl Rejection {
     /// Seconds after which trying again may help.
     fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::NoHealthyBackend | Self::CircuitOpen => Some(1),
+            Self::RateLimited { retry_after } => Some(*retry_after),
+            Self::NoHealthyBackend | Self::Overloaded | Self::CircuitOpen => Some(1),
             Self::ApiVersion(problem) => problem.retry_after,
             _ => None,
         }
@@ -316,6 +331,19 @@ async fn write(
     rejection: &Rejection,
     status: StatusCode,
 ) -> pingora_core::Result<()> {
+    let (response, body) = response(ctx, rejection, status)?;
+    answer(session, response, body).await
+}
+
+/// The answer that a refusal gets.
+///
+/// # Errors
+/// If a field cannot be set.
+pub fn response(
+    ctx: &RequestContext,
+    rejection: &Rejection,
+    status: StatusCode,
+) -> pingora_core::Result<(ResponseHeader, Bytes)> {
     let body = rejection.problem(ctx.id());
     let mut response = ResponseHeader::build(status, Some(8))?;
     response.insert_header(header::CONTENT_TYPE, "application/problem+json")?;
@@ -327,9 +355,10 @@ async fn write(
     if let Some(seconds) = rejection.retry_after() {
         response.insert_header(header::RETRY_AFTER, seconds)?;
     }
+    rate_limit::describe(&mut response, ctx)?;
     super::headers::identify(&mut response, ctx)?;
     api_version::announce(&mut response, ctx)?;
-    answer(session, response, body).await
+    Ok((response, body))
 }
 
 /// Sends a response made by the gateway, without its body where HTTP wants none.

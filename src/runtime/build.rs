@@ -20,12 +20,14 @@ use crate::{
         finding::Problem,
         headers::HeaderRulesConfig,
         path::key,
+        rate_limit::RateLimitUse,
         route::{MatchConfig, RespondConfig, RouteConfig},
         traffic::TrafficConfig,
         values::{Name, OneOrMany},
     },
     headers::{Forwarding, HeaderRules, Message, SecurityHeaders},
     mapping::Mapping,
+    rate_limit::{Limit, RouteLimits, Scope},
     routing::{Entry, PathPolicy, Redirect, Rewrite, RouteTable, WeightedSplit, captures_of},
     upstream::{RetryPolicy, Upstream},
 };
@@ -166,11 +168,13 @@ impl RouteBuilder<'_> {
         let (request, response) = (request?, response?);
         let common = RouteRules { request: &request, response: &response };
         let versions = self.versions(route, &common, problems);
+        let rate_limits = self.rate_limits(route, problems);
         Some(Route {
             versions: versions?,
             spells_version: self.spells_version(route),
             name: route.name.to_string(),
             action: action?,
+            rate_limits: rate_limits?,
             body_limit: route.body_limit.unwrap_or(self.resources.limits.body).get(),
             rewrite: rewrite?,
             request_headers: request,
@@ -202,6 +206,31 @@ impl RouteBuilder<'_> {
             tag: store.keys().tag("route", name.as_bytes()),
             metrics: store.metrics().route(name),
         }))
+    }
+
+    /// The limits of a route. One of its own is called after the route and its place.
+    fn rate_limits(&self, route: &RouteConfig, problems: &mut Problems) -> Option<RouteLimits> {
+        let resources = self.resources;
+        let mut limits = Vec::with_capacity(route.rate_limit.len());
+        for (index, entry) in route.rate_limit.iter().enumerate() {
+            let at = format!("rate_limit[{index}]");
+            let (name, config) = match entry {
+                RateLimitUse::Own(config) => (format!("{}#{}", route.name, index + 1), config),
+                RateLimitUse::Named(name) => match self.config.rate_limits.get(name) {
+                    Some(config) => (name.to_string(), config),
+                    None => {
+                        problems.0.push(Problem::new(at, format!("unknown rate limit `{name}`")));
+                        continue;
+                    }
+                },
+            };
+            let is_named = matches!(entry, RateLimitUse::Named(_));
+            let scope = Scope { name: &name, route: route.name.as_str(), is_named };
+            let metrics = resources.metrics.rate_limits().limit(&name);
+            let limit = Limit::compile(scope, config, &resources.rate_limits, metrics);
+            limits.extend(problems.take(&at, limit));
+        }
+        Some(RouteLimits::new(limits))
     }
 
     fn action(&self, route: &RouteConfig, problems: &mut Problems) -> Option<Action> {
@@ -256,6 +285,7 @@ impl RouteBuilder<'_> {
         Some(Route {
             name: VERSION_LIST.to_owned(),
             action: Action::VersionList,
+            rate_limits: RouteLimits::new(Vec::new()),
             versions: Box::default(),
             spells_version: false,
             body_limit: self.resources.limits.body.get(),

@@ -20,6 +20,7 @@ use crate::{
         values::Secret,
     },
     headers::TrustedPeers,
+    rate_limit::{Buckets, LimitSecret, Shared, Stock},
     telemetry::{access_log::AccessLog, cache::Tier, metrics::Metrics},
     tls::CertificateStore,
 };
@@ -56,6 +57,8 @@ pub struct Resources {
     pub purge_from: Option<TrustedPeers>,
     /// The cache's statistics on the public side.
     pub cache_stats: Option<StatsConfig>,
+    /// What rate limits are made of.
+    pub rate_limits: Stock,
     /// Starting, serving or draining.
     pub lifecycle: Lifecycle,
 }
@@ -73,6 +76,7 @@ impl Resources {
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), revision);
         let metrics = Arc::new(metrics.map_err(|error| vec![Problem::new("process", error.to_string())])?);
         let cache = cache_store(&config.cache, &metrics).map_err(|problem| vec![problem])?;
+        let rate_limits = limits_stock(config, &metrics).map_err(|problem| vec![problem])?;
         let listeners = config
             .listeners
             .iter()
@@ -85,17 +89,18 @@ impl Resources {
         let dropped = metrics.process().access_log_dropped();
         Ok(Self {
             access_log: AccessLog::from_config(log, dropped).map(Arc::new),
-            metrics,
             listeners,
             certificates,
             purge_from: config.cache.purge.as_ref().map(|purge| TrustedPeers::new(&purge.from)),
             cache_stats: config.cache.stats.clone(),
+            rate_limits,
             limits: config.limits.clone(),
             // Pingora keeps references to these in every session.
             cache: Box::leak(Box::new(cache)),
             cache_lock: Box::leak(CacheLock::new_boxed(FILL_LIMIT)),
             cache_predictor: Box::leak(Box::new(CachePredictor::new(PREDICTED, None))),
             lifecycle: Lifecycle::default(),
+            metrics,
         })
     }
 
@@ -127,4 +132,19 @@ fn cache_store(config: &CacheStoreConfig, metrics: &Metrics) -> Result<CacheStor
         InvalidationLog::new(limits),
         Arc::clone(families),
     ))
+}
+
+fn limits_stock(config: &ProcessConfig, metrics: &Metrics) -> Result<Stock, Problem> {
+    let families = metrics.rate_limits();
+    let section = &config.rate_limits;
+    let shared = config.limits_redis().map(|server| {
+        let shared = Shared::new(&server, section.budget, Arc::clone(families.shared()));
+        let at = if section.redis.is_some() { "process.rate_limits.redis" } else { "process.cache.redis" };
+        shared.map(Arc::new).map_err(|problem| problem.within(at))
+    });
+    Ok(Stock {
+        buckets: Arc::new(Buckets::new(section.keys, Default::default(), families.displaced().clone())),
+        shared: shared.transpose()?,
+        secret: LimitSecret::new(config.cache.key_secret.as_ref().map(Secret::expose)),
+    })
 }

@@ -10,6 +10,7 @@ use crate::{
     cache::{compress::Compression, key::Tag, policy::CachePolicy, tags::TagTemplates},
     headers::{HeaderRules, SecurityHeaders},
     mapping::exchange::Orders,
+    rate_limit::RouteLimits,
     routing::{Redirect, Rewrite, WeightedSplit},
     telemetry::{
         api_version::VersionOrigin,
@@ -28,6 +29,8 @@ pub struct Route {
     pub versions: Box<[Option<Served>]>,
     /// Whether a path of the route names a version itself.
     pub spells_version: bool,
+    /// Limits that its requests must keep.
+    pub rate_limits: RouteLimits,
     /// Most bytes of a request's body.
     pub body_limit: u64,
     /// Changes to the request target.

@@ -118,6 +118,12 @@ impl Admin {
             self.resources.metrics.api_versions().set_days_to_sunset(days);
         }
         self.resources.cache.observe();
+        let limits = &self.resources.rate_limits;
+        let (in_use, capacity) = (limits.buckets.in_use(), limits.buckets.capacity());
+        self.resources.metrics.rate_limits().set_buckets(in_use, capacity);
+        if let Some(shared) = &limits.shared {
+            shared.observe();
+        }
         let metrics = self.resources.metrics.process();
         metrics.set_draining(self.resources.lifecycle.is_draining());
         let certificates: Vec<(String, i64)> = self
@@ -194,6 +200,7 @@ fn observe_upstreams(snapshot: &Snapshot) {
             };
             (backend.name.as_str(), state)
         }));
+        metrics.set_concurrency(upstream.concurrency().unwrap_or_default());
         if let Some(breaker) = state.breaker {
             metrics.set_breaker(breaker, |state| upstream.breaker_entered(state));
         }

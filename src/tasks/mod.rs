@@ -5,6 +5,7 @@
 
 mod drain;
 mod keep_cache;
+mod keep_limits;
 mod probe_upstreams;
 mod signals;
 mod warm_up;
@@ -14,6 +15,7 @@ mod write_access_log;
 
 pub use drain::Drain;
 pub use keep_cache::KeepCache;
+pub use keep_limits::KeepLimits;
 pub use probe_upstreams::ProbeUpstreams;
 pub use signals::Signals;
 pub use warm_up::WarmUp;

@@ -25,8 +25,12 @@ label! {
         UnsupportedMedia = "unsupported_media",
         /// The service's body cannot be mapped to the version of the client.
         MappingResponse = "mapping_response",
+        /// A rate limit of the route is used up.
+        RateLimited = "rate_limited",
         /// The upstream has no backend that may be selected.
         NoHealthyBackend = "no_healthy_backend",
+        /// The upstream has as many requests as it may.
+        Overloaded = "overloaded",
         /// The circuit breaker of the upstream is open.
         CircuitOpen = "circuit_open",
         /// No connection to the backend: refused, unreachable, reset.

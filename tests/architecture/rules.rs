@@ -8,7 +8,7 @@ use crate::source::{Source, body};
 /// crate root. A new room gets its line here first.
 const FLOORS: &[&[&str]] = &[
     &["config"],
-    &["telemetry", "grammar"],
+    &["telemetry", "grammar", "redis"],
     &[
         "routing",
         "upstream",
@@ -20,6 +20,7 @@ const FLOORS: &[&[&str]] = &[
         "cache",
         "api_version",
         "mapping",
+        "rate_limit",
     ],
     &["runtime"],
     &["phases"],

@@ -101,6 +101,25 @@ fn explain_says_which_route_what_target_and_why_not_the_others() {
 }
 
 #[test]
+fn explain_lists_limits() {
+    let (_directory, path) = written(
+        "process: { listeners: [{ address: 127.0.0.1:1 }] }\n\
+         traffic:\n  upstreams: { a: { backends: [127.0.0.1:2], concurrency: { limit: 7, queue: 3 } } }\n  \
+         rate_limits: { per-client: { rate: 100/s, burst: 200, by: address } }\n  \
+         routes: [{ name: r, upstream: a, rate_limit: [per-client, \
+         { rate: 10/m, by: \"header:X-Tenant\", methods: [POST] }] }]\n",
+    );
+    let explain = |method| stdout(&nilegate(&["explain", method, "/", "-c", path.to_str().unwrap()]));
+    let first = "limits     per-client: 100/s, 200 at once, for each address, kept by this node\n";
+    let second = "           r#2: 10/m, 10 at once, for each header:x-tenant, kept by this node\n";
+    let said = explain("POST");
+    assert!(said.contains(&format!("{first}{second}")), "{said}");
+    assert!(said.contains("7 requests at once, 3 wait for 100ms at most"), "{said}");
+    let said = explain("GET");
+    assert!(said.contains(first) && !said.contains("r#2"), "{said}");
+}
+
+#[test]
 fn the_schema_and_the_completions_come_from_the_same_types() {
     let schema: Value = serde_json::from_slice(&nilegate(&["schema"]).stdout).unwrap();
     let validator = jsonschema::validator_for(&schema).unwrap();

@@ -5,6 +5,7 @@
 
 mod fields;
 mod process;
+mod rate_limit;
 mod route;
 mod upstream;
 
@@ -19,6 +20,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     for (name, upstream) in &config.traffic.upstreams {
         upstream::check(&upstream_path(name.as_str()), upstream, &mut problems);
     }
+    rate_limit::check(config, &mut problems);
     route::check(&config.traffic, &mut problems);
     fields::forwarding(&config.traffic.forwarding, &mut problems);
     fields::headers("traffic.headers", &config.traffic.headers, &mut problems);
@@ -43,6 +45,9 @@ pub(super) fn referenced_files(config: &Config) -> Vec<(String, &Path)> {
     }
     if let Some(ca) = config.process.cache.redis.as_ref().and_then(|redis| redis.tls.ca.as_deref()) {
         files.push(("process.cache.redis.tls.ca".to_owned(), ca));
+    }
+    if let Some(ca) = config.process.rate_limits.redis.as_ref().and_then(|redis| redis.tls.ca.as_deref()) {
+        files.push(("process.rate_limits.redis.tls.ca".to_owned(), ca));
     }
     for (name, upstream) in &config.traffic.upstreams {
         let Some(tls) = &upstream.tls else { continue };

@@ -36,6 +36,10 @@ pub(super) fn check(process: &ProcessConfig, problems: &mut Vec<Problem>) {
     if let Some(redis) = &process.cache.redis {
         problems.extend(redis.problems().into_iter().map(|it| it.within("process.cache.redis")));
     }
+    if let Some(redis) = &process.rate_limits.redis {
+        problems.extend(redis.problems().into_iter().map(|it| it.within("process.rate_limits.redis")));
+    }
+    not_zero("process.rate_limits.budget".to_owned(), process.rate_limits.budget, problems);
     shutdown(&process.shutdown, problems);
     access_log(&process.telemetry.access_log, problems);
 }

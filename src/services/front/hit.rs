@@ -15,7 +15,15 @@ use tokio::{io::AsyncWriteExt, time::timeout};
 
 use crate::{
     downstream::GatedStream,
-    phases::{admit, cache, context::RequestContext, headers, observe, observe::Exchange, route},
+    phases::{
+        admit, cache,
+        context::RequestContext,
+        headers,
+        observe::{self, Exchange},
+        rate_limit,
+        rejection::{self, Rejection},
+        route,
+    },
     runtime::{listener::Listener, resources::Resources, snapshot::SnapshotCell},
 };
 
@@ -56,10 +64,9 @@ pub async fn answer(
     }
     cache::begin(&request, &mut ctx, resources);
     let Some(ready) = cache::ready(&mut request, &mut ctx, resources) else { return Outcome::Passed };
-    let cache::Ready { mut response, body } = ready;
-    if headers::to_downstream(&mut response, &ctx).is_err() {
-        return Outcome::Passed;
-    }
+    // Only now: what is passed on is charged by Pingora's side.
+    let refusal = rate_limit::charge(&request, &mut ctx).await.err();
+    let Ok((response, body)) = prepare(ready, refusal.as_ref(), &ctx) else { return Outcome::Broken };
     let _head = stream.admit(head, crate::downstream::Allowance::Bytes(0));
     let body = if request.method == Method::HEAD { Bytes::new() } else { body };
     let sent = send(stream, &response, &body, resources.limits.write_timeout.get()).await;
@@ -70,11 +77,29 @@ pub async fn answer(
         tls_version: tls.as_ref().map(|tls| &*tls.version),
         bytes_in: 0,
         bytes_out: if sent { body.len() as u64 } else { 0 },
-        cache: Some(crate::telemetry::cache::CacheResult::Hit),
+        cache: refusal.is_none().then_some(crate::telemetry::cache::CacheResult::Hit),
     };
-    cache::served(&ctx, resources);
-    observe::finish(&exchange, None, &mut ctx, resources);
+    if refusal.is_none() {
+        cache::served(&ctx, resources);
+    }
+    let reason = refusal.as_ref().map(Rejection::reason);
+    ctx.rejection = refusal;
+    observe::finish(&exchange, reason, &mut ctx, resources);
     if sent { Outcome::Answered } else { Outcome::Broken }
+}
+
+/// What is sent: the answer that is ready, or the refusal.
+fn prepare(
+    ready: cache::Ready,
+    refusal: Option<&Rejection>,
+    ctx: &RequestContext,
+) -> pingora_core::Result<(ResponseHeader, Bytes)> {
+    if let Some(refusal) = refusal {
+        return rejection::response(ctx, refusal, refusal.status());
+    }
+    let cache::Ready { mut response, body } = ready;
+    headers::to_downstream(&mut response, ctx)?;
+    Ok((response, body))
 }
 
 /// The request, if it is one that a stored response may answer as it is.

@@ -12,6 +12,7 @@ use super::{
     instrument::{Bounds, Counter, Gauge, Histogram, Instrument},
     listener::{ListenerFamilies, ListenerMetrics},
     process::ProcessMetrics,
+    rate_limit::LimitFamilies,
     route::{RouteFamilies, RouteMetrics},
     upstream::{UpstreamFamilies, UpstreamMetrics},
 };
@@ -36,6 +37,7 @@ pub struct Metrics {
     listeners: ListenerFamilies,
     cache: Arc<CacheFamilies>,
     api_versions: Arc<ApiVersionFamilies>,
+    rate_limits: Arc<LimitFamilies>,
     process: ProcessMetrics,
 }
 
@@ -69,6 +71,7 @@ impl Metrics {
             listeners: ListenerFamilies::register(&registrar)?,
             cache: CacheFamilies::register(&registrar)?,
             api_versions: ApiVersionFamilies::register(&registrar)?,
+            rate_limits: LimitFamilies::register(&registrar)?,
             process: ProcessMetrics::register(&registrar, version, revision)?,
             registry,
         })
@@ -102,6 +105,11 @@ impl Metrics {
     /// The series of the versions of the API.
     pub fn api_versions(&self) -> &Arc<ApiVersionFamilies> {
         &self.api_versions
+    }
+
+    /// The series of rate limits.
+    pub fn rate_limits(&self) -> &Arc<LimitFamilies> {
+        &self.rate_limits
     }
 
     /// The series of the process itself.
