@@ -1,5 +1,6 @@
 //! What would become of a request, worked out offline by the pure parts of the phases.
 
+mod auth;
 mod cache;
 
 use std::fmt;
@@ -9,6 +10,7 @@ use pingora_http::RequestHeader;
 use serde::Serialize;
 
 use crate::{
+    config::route::ServeConfig,
     phases::route,
     routing::{Considered, Outcome, RequestParts},
     runtime::{
@@ -58,6 +60,8 @@ pub struct Taken {
     pub host: Option<String>,
     /// The upstreams with their shares.
     pub upstreams: Vec<Share>,
+    /// Who calls, a line for each thing.
+    pub auth: Vec<String>,
     /// What the cache does with it, a line for each thing.
     pub cache: Vec<String>,
     /// Most bytes of a body.
@@ -150,6 +154,9 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result
             let to = to.as_ref().and_then(|to| to.to_str().ok()).unwrap_or("(needs a host)");
             (format!("redirected with {} to {to}", redirect.status().as_u16()), None, Vec::new())
         }
+        Action::Serve(ServeConfig::CacheStats) => {
+            ("answered with the statistics of the cache".to_owned(), None, Vec::new())
+        }
         Action::Respond { status, content_type, body } => {
             let kind = content_type.to_str().unwrap_or("");
             (format!("answered with {}, {} bytes of {kind}", status.as_u16(), body.len()), None, Vec::new())
@@ -162,6 +169,8 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result
         }
         _ => None,
     };
+    let auth::Caller { lines: auth, identity, refused } = auth::caller(route, &parts);
+    let cache = |config| cache::lines(config, route, &parts, &matched.captures, identity.as_deref());
     let config = snapshot.config.routes.iter().find(|config| config.name.as_str() == route.name);
     let taken = Taken {
         name: route.name.clone(),
@@ -171,10 +180,11 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result
         target,
         host: host.filter(|host| !host.is_empty()).map(str::to_owned),
         upstreams,
-        cache: config.map_or_else(Vec::new, |config| cache::lines(config, route, &parts, &matched.captures)),
+        auth,
+        cache: config.map_or_else(Vec::new, cache),
         body_limit: route.body_limit,
     };
-    Ok(Explanation { request: described, route: Some(taken), refused: None, considered })
+    Ok(Explanation { request: described, route: Some(taken), refused, considered })
 }
 
 fn describe(considered: &Considered<'_>) -> String {
@@ -229,8 +239,10 @@ impl fmt::Display for Explanation {
             if let Some(host) = &route.host {
                 writeln!(f, "host       {host}")?;
             }
-            for (index, line) in route.cache.iter().enumerate() {
-                writeln!(f, "{:<11}{line}", if index == 0 { "cache" } else { "" })?;
+            for (name, lines) in [("auth", &route.auth), ("cache", &route.cache)] {
+                for (index, line) in lines.iter().enumerate() {
+                    writeln!(f, "{:<11}{line}", if index == 0 { name } else { "" })?;
+                }
             }
             for share in &route.upstreams {
                 writeln!(

@@ -6,6 +6,7 @@ pub mod config;
 pub mod grammar;
 pub mod telemetry;
 // Floor 3: capabilities, which do not know each other.
+pub mod auth;
 pub mod cache;
 pub mod downstream;
 pub mod framing;

@@ -13,7 +13,9 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, RangeType, Sess
 
 use crate::{
     phases::{
-        admit, cache,
+        admit,
+        auth::{self, Judgement},
+        cache,
         context::RequestContext,
         failure, headers, invalidate, observe,
         rejection::{self, Rejection},
@@ -35,11 +37,21 @@ impl Gateway {
     }
 
     /// From the request to the plan: everything that can refuse before a backend is asked.
-    fn plan(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
-        admit::check(session.req_header(), &self.resources)?;
-        admit::normalize(session.req_header_mut())?;
-        let request = session.req_header();
-        route::select(request, ctx, &self.resources)?;
+    async fn plan(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
+        let request = session.req_header_mut();
+        admit::check(request, &self.resources)?;
+        admit::normalize(request)?;
+        auth::strip(request, ctx);
+        route::select(request, ctx)?;
+        match auth::judge(request, ctx)? {
+            Judgement::Admitted => {}
+            Judgement::Refused(refusal) => return Err(auth::refuse(&refusal, ctx)),
+            Judgement::Undecided(question) => {
+                Box::pin(auth::settle(question, request, ctx, &self.resources)).await?;
+            }
+        }
+        auth::count(ctx);
+        cache::begin(request, ctx, &self.resources);
         admit::announced_body(request, ctx.planned()?.route.body_limit)
     }
 }
@@ -75,9 +87,9 @@ impl ProxyHttp for Gateway {
                 return Ok(true);
             }
         }
-        match self.plan(session, ctx) {
+        match self.plan(session, ctx).await {
             Ok(()) if ctx.target().is_some() => Ok(false),
-            Ok(()) => Box::pin(route::answer_locally(session, ctx)).await,
+            Ok(()) => Box::pin(route::answer_locally(session, ctx, &self.resources)).await,
             Err(refusal) => {
                 Box::pin(rejection::respond(session, ctx, refusal)).await;
                 Ok(true)

@@ -16,7 +16,7 @@ pub struct Changes {
     pub removed: Vec<String>,
     /// In both, but different.
     pub changed: Vec<String>,
-    /// How many upstreams and routes are the same in both.
+    /// How many upstreams, routes and auth providers are the same in both.
     pub kept: usize,
 }
 
@@ -48,6 +48,11 @@ pub fn traffic(old: &TrafficConfig, new: &TrafficConfig) -> Changes {
         let (before, after) = (find(old), find(new));
         let label = format!("route {name}");
         changes.note(label, before.map(|i| &old.routes[i]), after.map(|i| &new.routes[i]));
+    }
+    let providers: BTreeSet<_> = old.auth.providers.keys().chain(new.auth.providers.keys()).collect();
+    for name in providers {
+        let label = format!("auth provider {name}");
+        changes.note(label, old.auth.providers.get(name), new.auth.providers.get(name));
     }
     if old.paths != new.paths {
         changes.changed.push("paths".to_owned());

@@ -4,6 +4,7 @@
 //! the only reader of disk and environment; every other file is plain data.
 
 pub mod address;
+pub mod auth;
 mod bounds;
 pub mod cache;
 mod decode;

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    auth::AuthConfig,
     headers::{ForwardingConfig, HeadersConfig, SecurityHeadersConfig},
     route::RouteConfig,
     upstream::UpstreamConfig,
@@ -18,6 +19,9 @@ use super::{
 pub struct TrafficConfig {
     /// Groups of backends, by name.
     pub upstreams: BTreeMap<Name, UpstreamConfig>,
+    /// Ways of proving who one is.
+    #[serde(skip_serializing_if = "AuthConfig::is_empty")]
+    pub auth: AuthConfig,
     /// Which requests go where.
     pub routes: Vec<RouteConfig>,
     /// What becomes of paths that different servers read differently.

@@ -16,7 +16,6 @@ pub use self::{
     ready::{Ready, ready, served},
     report::{close, result, to_downstream},
     request::{
-        CacheUse, Outset, begin, enable, is_not_modified, judge_hit, key, may_serve_stale, only_if_cached,
-        sent, vary,
+        CacheUse, begin, enable, is_not_modified, judge_hit, key, may_serve_stale, only_if_cached, sent, vary,
     },
 };

@@ -9,6 +9,7 @@ use http::{HeaderValue, StatusCode};
 
 use super::{cache::CacheUse, rejection::Rejection};
 use crate::{
+    auth::Identity,
     downstream::DeadlineHandle,
     headers::{Client, RequestId},
     runtime::{
@@ -34,6 +35,8 @@ pub struct RequestContext {
     pub snapshot: Option<Arc<Snapshot>>,
     /// The plan, once matched.
     pub plan: Option<Plan>,
+    /// Who calls. `None`: nobody that is known.
+    pub identity: Option<Arc<Identity>>,
     /// What the cache has to do with it. `None`: nothing.
     pub cache: Option<Box<CacheUse>>,
     /// What was tried upstream.
@@ -52,6 +55,8 @@ pub struct Plan {
     pub route: Arc<Route>,
     /// The pattern of the path that matched, such as `/patients/{id}`.
     pub pattern: String,
+    /// The path as routing sees it, if that is not how it was sent.
+    pub path: Option<String>,
     /// The upstream chosen by weight. `None` when the gateway answers itself.
     pub target: Option<Arc<Target>>,
     /// Where a redirect leads. `None` also when it needs a host and the request names none.
@@ -136,6 +141,7 @@ impl RequestContext {
             request_id: None,
             snapshot: None,
             plan: None,
+            identity: None,
             cache: None,
             attempts: Attempts::default(),
             deadline: None,

@@ -14,6 +14,7 @@ use super::{
     upstream,
 };
 use crate::{
+    auth::Identity,
     downstream::GatedStream,
     runtime::resources::Resources,
     telemetry::{
@@ -183,6 +184,7 @@ fn write(
         error,
         detail: ctx.rejection.as_ref().map(Rejection::code),
         cache: exchange.cache.map(CacheResult::as_str),
+        identity: ctx.identity.as_deref().map(Identity::tag),
         user_agent: header(http::header::USER_AGENT),
     });
 }

@@ -10,6 +10,7 @@ use pingora_proxy::Session;
 
 use super::context::RequestContext;
 use crate::{
+    auth::AuthError,
     framing,
     telemetry::reason::{BadRequestReason, ErrorReason},
 };
@@ -51,6 +52,8 @@ pub enum Rejection {
     PurgeForbidden,
     /// It lacks the token for what it asks.
     Unauthorized,
+    /// Its credentials are not accepted, or not enough.
+    Auth(AuthError),
     /// The client went away.
     ClientAbort,
     /// The client took too long to send.
@@ -80,6 +83,9 @@ impl Rejection {
             Self::OnlyIfCached => ErrorReason::OnlyIfCached,
             Self::PurgeForbidden => ErrorReason::PurgeForbidden,
             Self::Unauthorized => ErrorReason::Unauthorized,
+            Self::Auth(AuthError::Forbidden) => ErrorReason::Forbidden,
+            Self::Auth(AuthError::Unavailable) => ErrorReason::AuthUnavailable,
+            Self::Auth(_) => ErrorReason::Unauthorized,
             Self::ClientAbort => ErrorReason::ClientAbort,
             Self::ClientTimeout => ErrorReason::ClientTimeout,
             Self::OutOfOrder | Self::Internal => ErrorReason::Internal,
@@ -90,6 +96,7 @@ impl Rejection {
     pub fn code(&self) -> &'static str {
         match self {
             Self::BadRequest(reason) => reason.as_str(),
+            Self::Auth(error) => error.as_str(),
             other => other.reason().as_str(),
         }
     }
@@ -110,6 +117,13 @@ impl Rejection {
             Self::OnlyIfCached => StatusCode::GATEWAY_TIMEOUT,
             Self::PurgeForbidden => StatusCode::FORBIDDEN,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Auth(error) => match error {
+                // Not one caller but several, or nobody knows which: RFC 6750 section 3.1.
+                AuthError::Duplicate | AuthError::Conflict => StatusCode::BAD_REQUEST,
+                AuthError::Forbidden => StatusCode::FORBIDDEN,
+                AuthError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::UNAUTHORIZED,
+            },
             // 499 is nginx's; it is never sent, only counted.
             Self::ClientAbort => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
             Self::ClientTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -126,6 +140,15 @@ impl Rejection {
                     reason.as_str().replace('_', " ")
                 ));
             }
+            Self::Auth(error) => match error {
+                AuthError::Missing => "This needs credentials.",
+                AuthError::Forbidden => "The credentials are good, but not for this.",
+                AuthError::Unavailable => "The credentials could not be checked now.",
+                error => {
+                    let why = error.as_str().replace('_', " ");
+                    return Cow::Owned(format!("The credentials are not accepted: {why}."));
+                }
+            },
             Self::NoRoute => "No route takes this request.",
             Self::BodyTooLarge => "The request body is larger than this route allows.",
             Self::OnlyIfCached => "There is no stored response for this request.",
@@ -164,7 +187,8 @@ impl Rejection {
 
     /// Seconds after which trying again may help.
     fn retry_after(&self) -> Option<u32> {
-        matches!(self, Self::NoHealthyBackend | Self::CircuitOpen).then_some(1)
+        matches!(self, Self::NoHealthyBackend | Self::CircuitOpen | Self::Auth(AuthError::Unavailable))
+            .then_some(1)
     }
 
     /// The refusal behind an error of Pingora: the one we raised, or the one that fits.
@@ -289,6 +313,14 @@ async fn write(
     response.insert_header(header::CACHE_CONTROL, "no-store")?;
     if *rejection == Rejection::Unauthorized {
         response.insert_header(header::WWW_AUTHENTICATE, "Bearer")?;
+    }
+    if let Rejection::Auth(error) = rejection
+        && let Some(rule) = ctx.plan.as_ref().and_then(|plan| plan.route.auth.as_ref())
+        && matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+    {
+        for challenge in rule.challenges(*error) {
+            response.append_header(header::WWW_AUTHENTICATE, challenge)?;
+        }
     }
     if let Some(seconds) = rejection.retry_after() {
         response.insert_header(header::RETRY_AFTER, seconds)?;

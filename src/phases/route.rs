@@ -5,12 +5,13 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
 use super::{
-    cache::{self, Outset},
+    cache::manage,
     context::{Plan, RequestContext},
     headers::to_downstream,
     rejection::{Rejection, answer},
 };
 use crate::{
+    config::route::ServeConfig,
     routing::RequestParts,
     runtime::{resources::Resources, route::Action},
     telemetry::reason::BadRequestReason,
@@ -21,11 +22,7 @@ use crate::{
 /// # Errors
 /// [`Rejection::NoRoute`] when no route takes it, [`Rejection::BadRequest`] when
 /// its path is not fit to be routed.
-pub fn select(
-    request: &RequestHeader,
-    ctx: &mut RequestContext,
-    resources: &Resources,
-) -> Result<(), Rejection> {
+pub fn select(request: &RequestHeader, ctx: &mut RequestContext) -> Result<(), Rejection> {
     let snapshot = ctx.snapshot.as_ref().ok_or(Rejection::OutOfOrder)?;
     let sent = parts(request);
     let path = snapshot.paths.apply(sent.path);
@@ -37,7 +34,7 @@ pub fn select(
         Action::Proxy(split) => (Some(split.pick(rand::random()).clone()), None),
         // Now, because captures borrow from the request.
         Action::Redirect(redirect) => (None, redirect.location(&parts, &matched.captures)),
-        Action::Respond { .. } => (None, None),
+        Action::Respond { .. } | Action::Serve(_) => (None, None),
     };
     let rewritten =
         route.rewrite.as_ref().and_then(|rewrite| rewrite.apply(parts.path, parts.query, &matched.captures));
@@ -48,10 +45,9 @@ pub fn select(
     });
     let deadline = target.as_ref().and_then(|t| t.timeouts.total).map(|total| ctx.started_at + total);
     let pattern = matched.pattern.to_owned();
-    let outset = Outset { route: &route, parts: &parts, tls: ctx.is_tls() };
-    ctx.cache = cache::begin(&outset, resources);
+    let path = (sent.path != parts.path).then(|| parts.path.to_owned());
     let in_flight = route.metrics.begin();
-    ctx.plan = Some(Plan { route, pattern, target, location, rewritten, deadline, hash, in_flight });
+    ctx.plan = Some(Plan { route, pattern, path, target, location, rewritten, deadline, hash, in_flight });
     Ok(())
 }
 
@@ -84,7 +80,11 @@ pub fn parts(request: &RequestHeader) -> RequestParts<'_> {
 /// # Errors
 /// A refusal if a redirect needs a host that the request does not name, and when
 /// the answer cannot be written.
-pub async fn answer_locally(session: &mut Session, ctx: &RequestContext) -> pingora_core::Result<bool> {
+pub async fn answer_locally(
+    session: &mut Session,
+    ctx: &RequestContext,
+    resources: &Resources,
+) -> pingora_core::Result<bool> {
     let plan = ctx.planned()?;
     let (mut response, body) = match &plan.route.action {
         Action::Proxy(_) => return Ok(false),
@@ -93,6 +93,12 @@ pub async fn answer_locally(session: &mut Session, ctx: &RequestContext) -> ping
             let mut response = ResponseHeader::build(redirect.status(), Some(8))?;
             response.insert_header(header::LOCATION, to)?;
             (response, bytes::Bytes::new())
+        }
+        Action::Serve(ServeConfig::CacheStats) => {
+            let mut response = ResponseHeader::build(http::StatusCode::OK, Some(8))?;
+            response.insert_header(header::CONTENT_TYPE, "application/json")?;
+            response.insert_header(header::CACHE_CONTROL, "no-store")?;
+            (response, bytes::Bytes::from(format!("{:#}\n", manage::statistics(ctx, resources))))
         }
         Action::Respond { status, content_type, body } => {
             let mut response = ResponseHeader::build(*status, Some(8))?;

@@ -11,6 +11,7 @@ use super::{
     snapshot::{NamedUpstream, Snapshot},
 };
 use crate::{
+    auth::{AuthRule, Authenticator},
     cache::{compress::Compression, policy::CachePolicy, tags::TagTemplates},
     config::{
         finding::Problem,
@@ -19,7 +20,7 @@ use crate::{
         traffic::TrafficConfig,
         values::Name,
     },
-    headers::{Forwarding, HeaderRules, Message, SecurityHeaders},
+    headers::{Forwarding, HeaderRules, IdentityFields, Message, SecurityHeaders},
     routing::{Entry, PathPolicy, Redirect, Rewrite, RouteTable, WeightedSplit, captures_of},
     upstream::{RetryPolicy, Upstream},
 };
@@ -37,7 +38,10 @@ pub fn build(
     let mut problems = Problems::default();
     let upstreams = upstreams(config, resources, previous, &mut problems);
     let forwarding = problems.take("traffic.forwarding", Forwarding::compile(&config.forwarding));
-    let builder = RouteBuilder { config, resources, upstreams: &upstreams };
+    let before = previous.map(|previous| &previous.auth);
+    let auth = Authenticator::build(&config.auth, before, resources.identity_secret, &resources.metrics);
+    let auth = problems.take("traffic.auth", auth);
+    let builder = RouteBuilder { config, resources, upstreams: &upstreams, auth: auth.as_ref() };
     let mut routes = Vec::with_capacity(config.routes.len());
     for (index, route) in config.routes.iter().enumerate() {
         let at = format!("traffic.routes[{index}]");
@@ -56,18 +60,26 @@ pub fn build(
         return Err(problems.0);
     }
     let table = problems.take("traffic.routes", RouteTable::build(routes));
-    match (table, forwarding) {
-        (Some(routes), Some(forwarding)) => Ok(Snapshot {
+    match (table, forwarding, auth) {
+        (Some(routes), Some(forwarding), Some(auth)) => Ok(Snapshot {
             generation: previous.map_or(1, |p| p.generation + 1),
             routes,
             paths: PathPolicy::new(&config.paths),
             caches: config.routes.iter().any(|route| route.cache.is_some()),
             upstreams,
+            auth,
+            identity_fields: identity_fields(config),
             forwarding: Arc::new(forwarding),
             config: config.clone(),
         }),
         _ => Err(problems.0),
     }
+}
+
+/// The fields that any route forwards an identity in.
+fn identity_fields(config: &TrafficConfig) -> IdentityFields {
+    let rules = config.routes.iter().filter_map(|route| route.auth.as_ref());
+    IdentityFields::new(rules.flat_map(|auth| auth.forward.keys().map(String::as_str)))
 }
 
 fn upstreams(
@@ -93,6 +105,8 @@ struct RouteBuilder<'a> {
     config: &'a TrafficConfig,
     resources: &'a Resources,
     upstreams: &'a BTreeMap<String, NamedUpstream>,
+    /// `None` if something is wrong there, which has been reported.
+    auth: Option<&'a Authenticator>,
 }
 
 impl RouteBuilder<'_> {
@@ -111,6 +125,7 @@ impl RouteBuilder<'_> {
         let request = problems.take("headers.request", request);
         let response = rules(&common.response, &route.headers.response, Message::Response);
         let response = problems.take("headers.response", response);
+        let auth = self.auth(route, problems);
         let captures = captures_of(&route.matches);
         let captures: Vec<&str> = captures.iter().map(String::as_str).collect();
         let cache = self.cache(route, &captures, problems);
@@ -118,6 +133,7 @@ impl RouteBuilder<'_> {
         Some(Route {
             name: route.name.to_string(),
             action: action?,
+            auth: auth?,
             body_limit: route.body_limit.unwrap_or(self.resources.limits.body).get(),
             rewrite: rewrite?,
             request_headers: request?,
@@ -127,6 +143,11 @@ impl RouteBuilder<'_> {
             on_write: on_write?,
             metrics: self.resources.metrics.route(route.name.as_str()),
         })
+    }
+
+    fn auth(&self, route: &RouteConfig, problems: &mut Problems) -> Option<Option<AuthRule>> {
+        let Some(section) = &route.auth else { return Some(None) };
+        problems.take("auth", self.auth?.rule(section)).map(Some)
     }
 
     fn cache(
@@ -170,6 +191,9 @@ impl RouteBuilder<'_> {
         }
         if let Some(respond) = &route.respond {
             return respond_action(respond, problems);
+        }
+        if let Some(served) = route.serve {
+            return Some(Action::Serve(served));
         }
         problems.0.push(Problem::new(
             "",

@@ -17,11 +17,13 @@ use crate::{
         cache::{CacheStoreConfig, StatsConfig},
         finding::Problem,
         process::{LimitsConfig, ProcessConfig},
+        telemetry::TelemetryConfig,
         values::Secret,
     },
     headers::TrustedPeers,
     telemetry::{access_log::AccessLog, cache::Tier, metrics::Metrics},
     tls::CertificateStore,
+    upstream::Caller,
 };
 
 /// Remembers which requests were answered with what may not be stored.
@@ -56,6 +58,10 @@ pub struct Resources {
     pub purge_from: Option<TrustedPeers>,
     /// The cache's statistics on the public side.
     pub cache_stats: Option<StatsConfig>,
+    /// What names in logs are hashed with.
+    pub identity_secret: [u8; 32],
+    /// Makes the gateway's own requests to upstreams.
+    pub caller: Caller,
     /// Starting, serving or draining.
     pub lifecycle: Lifecycle,
 }
@@ -95,6 +101,8 @@ impl Resources {
             cache: Box::leak(Box::new(cache)),
             cache_lock: Box::leak(CacheLock::new_boxed(FILL_LIMIT)),
             cache_predictor: Box::leak(Box::new(CachePredictor::new(PREDICTED, None))),
+            identity_secret: identity_secret(&config.telemetry),
+            caller: Caller::default(),
             lifecycle: Lifecycle::default(),
         })
     }
@@ -107,6 +115,14 @@ impl Resources {
     /// Connections open now, over all listeners.
     pub fn open_connections(&self) -> usize {
         self.listeners.iter().map(|listener| listener.open_connections()).sum()
+    }
+}
+
+/// The same for all nodes if the configuration says so, or else this process's own.
+fn identity_secret(config: &TelemetryConfig) -> [u8; 32] {
+    match &config.identity_secret {
+        Some(secret) => blake3::derive_key("nilegate identity 1", secret.expose().as_bytes()),
+        None => rand::random(),
     }
 }
 

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
 use crate::{
+    auth::AuthRule,
     cache::{compress::Compression, key::Tag, policy::CachePolicy, tags::TagTemplates},
+    config::route::ServeConfig,
     headers::{HeaderRules, SecurityHeaders},
     routing::{Redirect, Rewrite, WeightedSplit},
     telemetry::metrics::{RouteCacheMetrics, RouteMetrics, UpstreamMetrics},
@@ -19,6 +21,8 @@ pub struct Route {
     pub name: String,
     /// Where the answer comes from.
     pub action: Action,
+    /// Who may ask. `None`: anybody.
+    pub auth: Option<AuthRule>,
     /// Most bytes of a request's body.
     pub body_limit: u64,
     /// Changes to the request target.
@@ -55,6 +59,8 @@ pub enum Action {
     Proxy(WeightedSplit<Arc<Target>>),
     /// A redirect.
     Redirect(Redirect),
+    /// What the gateway knows of itself.
+    Serve(ServeConfig),
     /// A fixed response.
     Respond {
         /// The status code.

@@ -6,6 +6,7 @@
 mod drain;
 mod keep_cache;
 mod probe_upstreams;
+mod refresh_keys;
 mod signals;
 mod warm_up;
 mod watch_certificates;
@@ -15,6 +16,7 @@ mod write_access_log;
 pub use drain::Drain;
 pub use keep_cache::KeepCache;
 pub use probe_upstreams::ProbeUpstreams;
+pub use refresh_keys::RefreshKeys;
 pub use signals::Signals;
 pub use warm_up::WarmUp;
 pub use watch_certificates::WatchCertificates;

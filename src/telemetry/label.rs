@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn labels_are_dense_and_distinct() {
-        use crate::telemetry::{cache::*, reason::*};
+        use crate::telemetry::{auth::*, cache::*, reason::*};
         check::<Protocol>();
         check::<MethodLabel>();
         check::<StatusClass>();
@@ -242,6 +242,8 @@ mod tests {
         check::<BackendOperation>();
         check::<BackendFailure>();
         check::<Corruption>();
+        check::<AuthError>();
+        check::<Remembered>();
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! in [`reason`] and [`label`], so that the two can be joined.
 
 pub mod access_log;
+pub mod auth;
 pub mod cache;
 pub mod label;
 pub mod log;

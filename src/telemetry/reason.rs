@@ -15,8 +15,12 @@ label! {
         OnlyIfCached = "only_if_cached",
         /// The client may not purge.
         PurgeForbidden = "purge_forbidden",
-        /// The client lacks credentials.
+        /// The client lacks credentials, or they are not accepted.
         Unauthorized = "unauthorized",
+        /// The client's credentials are good, but not for this.
+        Forbidden = "forbidden",
+        /// The client's credentials could not be checked.
+        AuthUnavailable = "auth_unavailable",
         /// The upstream has no backend that may be selected.
         NoHealthyBackend = "no_healthy_backend",
         /// The circuit breaker of the upstream is open.

@@ -26,6 +26,7 @@ mod attempt;
 mod backend;
 mod balancer;
 mod breaker;
+mod call;
 mod clock;
 mod discovery;
 mod ejection;
@@ -45,6 +46,7 @@ mod window;
 
 pub use attempt::{Attempt, Outcome, Tried, Unavailable};
 pub use backend::{Backend, InFlight};
+pub use call::{Answer, Call, CallFailed, Caller};
 pub use hash::HashKey;
 pub use health::{Health, Prober};
 pub use pool::{Upkeep, Upstream};

@@ -9,7 +9,7 @@ use crate::source::{Source, body};
 const FLOORS: &[&[&str]] = &[
     &["config"],
     &["telemetry", "grammar"],
-    &["routing", "upstream", "headers", "tls", "proxy_protocol", "framing", "downstream", "cache"],
+    &["routing", "upstream", "headers", "tls", "proxy_protocol", "framing", "downstream", "cache", "auth"],
     &["runtime"],
     &["phases"],
     &["proxy", "services", "tasks", "demo", "explain"],

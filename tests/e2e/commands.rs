@@ -25,7 +25,8 @@ traffic:
     - { name: moved, match: { path: "/old/{id}" }, redirect: { to: "/new/{id}" } }
 "#;
 
-fn nilegate(arguments: &[&str]) -> Output {
+/// Runs a command to its end.
+pub fn nilegate(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_nilegate")).args(arguments).output().unwrap()
 }
 
@@ -33,7 +34,8 @@ fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
+/// A configuration file of this text, in a directory of its own.
+pub fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("nilegate.yaml");
     std::fs::write(&path, text).unwrap();

@@ -13,6 +13,7 @@ mod harness;
 // The harness keeps its own promises.
 mod harness_works;
 
+mod auth;
 mod cache;
 mod commands;
 mod connections;

@@ -21,12 +21,9 @@ use crate::{
         storage::Hit,
         vary::Vary,
     },
-    phases::{context::RequestContext, failure, rejection::Rejection},
+    phases::{auth, context::RequestContext, failure, rejection::Rejection, route},
     routing::RequestParts,
-    runtime::{
-        resources::Resources,
-        route::{Route, RouteCache},
-    },
+    runtime::{resources::Resources, route::RouteCache},
     telemetry::cache::{RevalidationResult, StaleReason},
 };
 
@@ -61,35 +58,34 @@ pub struct CacheUse {
     pub coding: Option<Coding>,
 }
 
-/// What is known of a request when its route has been found.
-pub struct Outset<'a> {
-    /// The route.
-    pub route: &'a Route,
-    /// The request with its normalised path.
-    pub parts: &'a RequestParts<'a>,
-    /// Whether the client speaks TLS.
-    pub tls: bool,
+/// Finds out what the cache has to do with a request, once it is known who asks.
+pub fn begin(request: &RequestHeader, ctx: &mut RequestContext, resources: &Resources) {
+    ctx.cache = use_of(request, ctx, resources);
 }
 
-/// Finds out what the cache has to do with a request; `None`: nothing.
-pub fn begin(outset: &Outset<'_>, resources: &Resources) -> Option<Box<CacheUse>> {
-    let Outset { route, parts, tls } = *outset;
-    let RouteCache { policy, .. } = route.cache.as_ref()?;
+fn use_of(request: &RequestHeader, ctx: &RequestContext, resources: &Resources) -> Option<Box<CacheUse>> {
+    let plan = ctx.plan.as_ref()?;
+    let RouteCache { policy, .. } = plan.route.cache.as_ref()?;
+    let sent = route::parts(request);
+    let parts = RequestParts { path: plan.path.as_deref().unwrap_or(sent.path), ..sent };
+    let by = policy.partition_by_identity();
+    let caller = by.and_then(|by| auth::partition(by, ctx.identity.as_deref()?));
+    let caller = caller.as_deref();
     let mut cache = CacheUse::default();
-    match policy.request(parts.method, parts.headers, parts.query) {
+    match policy.request(parts.method, parts.headers, parts.query, caller) {
         Ok(wishes) => cache.wishes = wishes,
         Err(bypass) => cache.bypass = Some(bypass),
     }
     if cache.bypass.is_none() {
         let target = Target {
-            scope: &route.name,
-            tls,
+            scope: &plan.route.name,
+            tls: ctx.is_tls(),
             method: parts.method,
             host: parts.host,
             path: parts.path,
             query: parts.query,
         };
-        cache.slot = policy.key(resources.cache.keys(), &target, parts.headers);
+        cache.slot = policy.key(resources.cache.keys(), &target, parts.headers, caller);
         cache.bypass = cache.slot.is_none().then_some(Bypass::Partition);
     }
     Some(Box::new(cache))

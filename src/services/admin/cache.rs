@@ -126,7 +126,7 @@ impl Place {
         let Matched { value: route, .. } = snapshot.routes.find(&parts)?;
         let policy = &route.cache.as_ref()?.policy;
         let target = Target { scope: &route.name, tls, method: &Method::GET, host: url.host(), path, query };
-        let slot = policy.key(resources.cache.keys(), &target, headers)?;
+        let slot = policy.key(resources.cache.keys(), &target, headers, None)?;
         let route = Arc::clone(route);
         Some(Self { slot, url, route })
     }

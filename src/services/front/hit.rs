@@ -15,7 +15,15 @@ use tokio::{io::AsyncWriteExt, time::timeout};
 
 use crate::{
     downstream::GatedStream,
-    phases::{admit, cache, context::RequestContext, headers, observe, observe::Exchange, route},
+    phases::{
+        admit,
+        auth::{self, Judgement},
+        cache,
+        context::RequestContext,
+        headers, observe,
+        observe::Exchange,
+        route,
+    },
     runtime::{listener::Listener, resources::Resources, snapshot::SnapshotCell},
 };
 
@@ -51,9 +59,15 @@ pub async fn answer(
     let peer = stream.get_socket_digest();
     let peer = peer.as_ref().and_then(|socket| socket.peer_addr()?.as_inet()).map(|address| address.ip());
     admit::identify(&mut ctx, peer, &request.headers, cell.load_full());
-    if cache::manage::concerns(&request, resources) || route::select(&request, &mut ctx, resources).is_err() {
+    auth::strip(&mut request, &ctx);
+    if cache::manage::concerns(&request, resources) || route::select(&request, &mut ctx).is_err() {
         return Outcome::Passed;
     }
+    // Who calls comes before what is stored.
+    if !keeps(&ctx) || !matches!(auth::judge(&mut request, &mut ctx), Ok(Judgement::Admitted)) {
+        return Outcome::Passed;
+    }
+    cache::begin(&request, &mut ctx, resources);
     let Some(ready) = cache::ready(&mut request, &mut ctx, resources) else { return Outcome::Passed };
     let cache::Ready { mut response, body } = ready;
     if headers::to_downstream(&mut response, &ctx).is_err() {
@@ -71,9 +85,15 @@ pub async fn answer(
         bytes_out: if sent { body.len() as u64 } else { 0 },
         cache: Some(crate::telemetry::cache::CacheResult::Hit),
     };
+    auth::count(&ctx);
     cache::served(&ctx, resources);
     observe::finish(&exchange, None, &mut ctx, resources);
     if sent { Outcome::Answered } else { Outcome::Broken }
+}
+
+/// Whether the route keeps responses at all.
+fn keeps(ctx: &RequestContext) -> bool {
+    ctx.plan.as_ref().is_some_and(|plan| plan.route.cache.is_some())
 }
 
 /// The request, if it is one that a stored response may answer as it is.

@@ -253,6 +253,7 @@ fn log(
         error: Some(refusal.reason()),
         detail: Some(refusal.code()),
         cache: None,
+        identity: None,
         user_agent: None,
     });
 }

@@ -62,6 +62,8 @@ pub struct AccessRecord<'a> {
     pub detail: Option<&'a str>,
     /// What the cache did, on routes that have one.
     pub cache: Option<&'a str>,
+    /// What stands for the caller.
+    pub identity: Option<&'a str>,
     /// The value of `User-Agent`.
     pub user_agent: Option<&'a [u8]>,
 }
@@ -108,6 +110,7 @@ impl AccessRecord<'_> {
         }
         line.option(key!("detail"), self.detail, TEXT_MAX);
         line.option(key!("cache"), self.cache, TEXT_MAX);
+        line.option(key!("identity"), self.identity, TEXT_MAX);
         if let Some(user_agent) = self.user_agent {
             line.text(key!("user_agent"), user_agent, TEXT_MAX);
         }

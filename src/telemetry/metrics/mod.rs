@@ -9,6 +9,7 @@
 //! Label values come from configuration or from closed enums, never from a
 //! request, and each family has a limit of series on top of that.
 
+mod auth;
 mod cache;
 mod family;
 mod handles;
@@ -21,6 +22,7 @@ mod scope;
 mod tier;
 mod upstream;
 
+pub use auth::AuthMetrics;
 pub use cache::{CacheFamilies, RouteCacheMetrics};
 pub use instrument::{Counter, Gauge, Histogram};
 pub use listener::{ConnectionGuard, ListenerMetrics};

@@ -6,6 +6,7 @@ use prometheus::{Encoder, Registry, TextEncoder, process_collector::ProcessColle
 use thiserror::Error;
 
 use super::{
+    auth::{AuthFamilies, AuthMetrics},
     cache::CacheFamilies,
     family::Family,
     instrument::{Bounds, Counter, Gauge, Histogram, Instrument},
@@ -34,6 +35,7 @@ pub struct Metrics {
     upstreams: Arc<UpstreamFamilies>,
     listeners: ListenerFamilies,
     cache: Arc<CacheFamilies>,
+    auth: Arc<AuthFamilies>,
     process: ProcessMetrics,
 }
 
@@ -66,6 +68,7 @@ impl Metrics {
             upstreams: UpstreamFamilies::register(&registrar)?,
             listeners: ListenerFamilies::register(&registrar)?,
             cache: CacheFamilies::register(&registrar)?,
+            auth: AuthFamilies::register(&registrar)?,
             process: ProcessMetrics::register(&registrar, version, revision)?,
             registry,
         })
@@ -94,6 +97,11 @@ impl Metrics {
     /// The series of the cache.
     pub fn cache(&self) -> &Arc<CacheFamilies> {
         &self.cache
+    }
+
+    /// The handle of an auth provider; the same one for as long as somebody holds it.
+    pub fn auth_provider(&self, name: &str) -> Arc<AuthMetrics> {
+        self.auth.provider(name)
     }
 
     /// The series of the process itself.

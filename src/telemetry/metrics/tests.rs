@@ -27,10 +27,11 @@ fn filled() -> (Metrics, impl Sized) {
     route.answered(&Method::GET, 200, Duration::from_millis(3));
     upstream.set_endpoints([("127.0.0.1:1", EndpointState::Healthy)]);
     metrics.process().set_certificates([("example", 2_000_000_000)]);
+    let provider = metrics.auth_provider("staff");
     let cached = metrics.cache().route("patients");
     metrics.cache().tier(Tier::Memory);
     metrics.cache().tier(Tier::Redis);
-    (metrics, (route, upstream, listener, cached))
+    (metrics, (route, upstream, listener, cached, provider))
 }
 
 #[test]
@@ -92,6 +93,9 @@ const FAMILIES: &str = "
     cache_revalidations_total cache_coalesced_requests_total cache_lock_wait_seconds
     cache_backend_errors_total cache_backend_up cache_breaker_state cache_corrupted_values_total
     cache_write_queue_entries cache_write_queue_bytes
+    proxy_auth_admissions_total proxy_auth_refusals_total proxy_auth_lookups_total
+    proxy_auth_key_refreshes_total proxy_auth_keys_loaded_timestamp_seconds proxy_auth_keys
+    proxy_auth_facts_dropped_total
 ";
 
 #[test]
@@ -105,6 +109,7 @@ fn counters_exist_before_their_first_event() {
         r#"proxy_connections_rejected_total{listener="public",reason="connection_limit"}"#,
         r#"proxy_config_reloads_total{result="failure"}"#,
         r#"proxy_label_overflow_total{family="http_requests_total"}"#,
+        r#"proxy_auth_refusals_total{provider="staff",reason="token_expired"}"#,
         r#"cache_requests_total{route="patients",result="stale"}"#,
         r#"cache_hits_total{tier="memory"}"#,
         r#"cache_backend_errors_total{tier="redis",operation="get",reason="timeout"}"#,
