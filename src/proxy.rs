@@ -217,7 +217,7 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         cache::sent(ctx, &self.resources);
         cache::coding::to_upstream(upstream, ctx)?;
-        headers::to_upstream(upstream, session.req_header().version, ctx)?;
+        headers::to_upstream(upstream, session.req_header(), ctx)?;
         upstream::begun(ctx, session.is_body_done());
         Ok(())
     }

@@ -34,7 +34,7 @@ impl Authenticator {
         secret: [u8; 32],
         metrics: &Metrics,
     ) -> Result<Self, Vec<Problem>> {
-        let (mut providers, mut problems) = (BTreeMap::new(), Vec::new());
+        let (mut providers, mut problems, mut sound) = (BTreeMap::new(), Vec::new(), true);
         for (name, section) in &config.providers {
             let before = previous.and_then(|previous| previous.providers.get(name));
             if let Some(same) = before.filter(|provider| provider.is_current(section)) {
@@ -45,13 +45,15 @@ impl Authenticator {
             match Provider::compile(name.as_str(), section, secret, handles) {
                 Ok(provider) => drop(providers.insert(name.clone(), Arc::new(provider))),
                 Err(found) => {
+                    // Even if what is wrong was found elsewhere and is not said twice.
+                    sound = false;
                     let at = path::key("providers", name.as_str());
                     problems.extend(found.into_iter().map(|problem| problem.within(&at)));
                 }
             }
         }
         let none = metrics.auth_provider(NONE);
-        if problems.is_empty() { Ok(Self { providers, none }) } else { Err(problems) }
+        if sound { Ok(Self { providers, none }) } else { Err(problems) }
     }
 
     /// Compiles what a route demands.
@@ -60,10 +62,13 @@ impl Authenticator {
     /// All problems, with paths relative to the route's `auth`.
     pub fn rule(&self, config: &RouteAuthConfig) -> Result<AuthRule, Vec<Problem>> {
         let (mut providers, mut problems) = (Vec::new(), Vec::new());
-        for name in config.with.as_slice() {
+        for (index, name) in config.with.as_slice().iter().enumerate() {
             match self.providers.get(name) {
                 Some(provider) => providers.push(Arc::clone(provider)),
-                None => problems.push(Problem::new("with", format!("unknown provider `{name}`"))),
+                None => {
+                    problems
+                        .push(Problem::new(config.with_path(index), format!("unknown provider `{name}`")));
+                }
             }
         }
         if !problems.is_empty() {

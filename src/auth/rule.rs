@@ -1,5 +1,6 @@
 //! What a route demands of whoever calls.
 
+mod forwarded;
 mod requirement;
 mod tally;
 
@@ -9,21 +10,18 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 
 pub use self::tally::Refusal;
 use self::{
+    forwarded::Forwarded,
     requirement::Requirement,
     tally::{Pending, Tally},
 };
 use super::{AuthError, Fetch, Identity, Provider, credential::Place, provider::Undecided};
 use crate::{
     config::{
-        auth::{AuthMode, Fact, RouteAuthConfig},
+        auth::{AuthMode, RouteAuthConfig},
         finding::Problem,
-        path,
     },
     telemetry::metrics::AuthMetrics,
 };
-
-/// Bytes of the longest value that a backend is told.
-const FACT_MAX: usize = 4 * 1024;
 
 /// The compiled `auth:` section of a route.
 pub struct AuthRule {
@@ -34,7 +32,7 @@ pub struct AuthRule {
     reads_authorization: bool,
     mode: AuthMode,
     require: Requirement,
-    forward: Box<[(HeaderName, Fact)]>,
+    forward: Forwarded,
     none: Arc<AuthMetrics>,
 }
 
@@ -63,34 +61,7 @@ impl AuthRule {
         providers: Vec<Arc<Provider>>,
         none: Arc<AuthMetrics>,
     ) -> Result<Self, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let mut forward: Vec<(HeaderName, Fact)> = Vec::new();
-        for (written, fact) in &config.forward {
-            match HeaderName::from_bytes(written.as_bytes()) {
-                Ok(name) if forward.iter().any(|(other, _)| *other == name) => {
-                    let message = format!("`{written}` is given twice");
-                    problems.push(
-                        Problem::new(path::key("forward", written), message)
-                            .hint("field names do not depend on letter case; keep one of them"),
-                    );
-                }
-                Ok(name) if is_reserved(&name) => {
-                    let message = format!("`{written}` cannot tell a backend who it is");
-                    problems.push(
-                        Problem::new(path::key("forward", written), message)
-                            .hint("use a field of your own, such as `X-User-Id`"),
-                    );
-                }
-                Ok(name) => forward.push((name, fact.clone())),
-                Err(_) => {
-                    let message = format!("`{written}` is not a field name");
-                    problems.push(Problem::new(path::key("forward", written), message));
-                }
-            }
-        }
-        if !problems.is_empty() {
-            return Err(problems);
-        }
+        let forward = Forwarded::compile(&config.forward)?;
         let mut groups: Vec<(Place, Vec<Arc<Provider>>)> = Vec::new();
         let mut askers = Vec::new();
         let reads_authorization = providers.iter().any(|provider| provider.place().is_in_authorization());
@@ -111,7 +82,7 @@ impl AuthRule {
             reads_authorization,
             mode: config.mode,
             require: config.require.as_ref().map(Requirement::new).unwrap_or_default(),
-            forward: forward.into(),
+            forward,
             none,
         })
     }
@@ -217,16 +188,17 @@ impl AuthRule {
         texts.iter().filter_map(|text| HeaderValue::from_str(text).ok()).collect()
     }
 
-    /// The fields that tell the backend who it is. What cannot stand in a field is left out
-    /// and counted.
+    /// The names of the fields that tell the backend who it is.
+    pub fn forwarded_names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.forward.names()
+    }
+
+    /// These fields. What cannot stand in one is left out and counted.
     pub fn forwarded<'a>(
         &'a self,
         identity: &'a Identity,
     ) -> impl Iterator<Item = (&'a HeaderName, HeaderValue)> {
-        self.forward.iter().filter_map(|(name, fact)| {
-            let text = identity.fact(fact)?;
-            let value = HeaderValue::from_bytes(text.as_bytes()).ok();
-            let value = value.filter(|value| value.len() <= FACT_MAX);
+        self.forward.fields(identity).filter_map(|(name, value)| {
             if value.is_none()
                 && let Some(provider) = self.provider_of(identity)
             {
@@ -279,25 +251,6 @@ impl Question {
         let steps = self.pending.iter().flat_map(|pending| pending.candidates.iter().map(step));
         steps.collect::<Vec<_>>().join(", ")
     }
-}
-
-/// Fields that frame or address a request, or carry credentials themselves.
-fn is_reserved(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection"
-            | "content-length"
-            | "host"
-            | "http2-settings"
-            | "keep-alive"
-            | "proxy-connection"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-            | "authorization"
-            | "cookie"
-    )
 }
 
 #[cfg(test)]

@@ -80,6 +80,27 @@ fn admit(
     Ok(())
 }
 
+/// Makes sure that the backend learns who calls: a client may have named the fields in
+/// `Connection`, or they look like forwarding fields, and have been removed since.
+///
+/// # Errors
+/// If a field cannot be set.
+pub fn to_upstream(
+    upstream: &mut RequestHeader,
+    request: &RequestHeader,
+    ctx: &RequestContext,
+) -> pingora_core::Result<()> {
+    let Some(rule) = ctx.planned()?.route.auth.as_ref().filter(|_| ctx.identity.is_some()) else {
+        return Ok(());
+    };
+    for name in rule.forwarded_names() {
+        if let Some(value) = request.headers.get(name) {
+            upstream.insert_header(name.clone(), value.clone())?;
+        }
+    }
+    Ok(())
+}
+
 /// The refusal as it is answered, counted.
 pub fn refuse(refusal: &Refusal, ctx: &RequestContext) -> Rejection {
     if let Some(rule) = ctx.plan.as_ref().and_then(|plan| plan.route.auth.as_ref()) {

@@ -25,6 +25,16 @@ pub struct RouteAuthConfig {
     pub forward: BTreeMap<String, Fact>,
 }
 
+impl RouteAuthConfig {
+    /// The path of the provider with this index.
+    pub fn with_path(&self, index: usize) -> String {
+        match self.with {
+            OneOrMany::One(_) => "with".to_owned(),
+            OneOrMany::Many(_) => format!("with[{index}]"),
+        }
+    }
+}
+
 /// Whether a request without credentials is refused. Bad credentials always are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{SECRET, echo, with_token};
 use crate::harness::{
-    Gateway,
+    Answer, Gateway, Origin,
     tokens::{Signer, claims},
 };
 
@@ -54,6 +54,25 @@ async fn claims_are_forwarded_and_spoofed_copies_removed() {
     }
     let bare = Signer::hs256(SECRET).token(&claims("bob"));
     assert_eq!(with_token(&gateway.client(), "/guarded/a", &bare).await.text(), "bob||");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_client_can_have_them_removed_on_the_way() {
+    let origin = Origin::start(|request| {
+        Answer::ok(format!("{:?} {:?}", request.header("x-user-id"), request.header("x-forwarded-user")))
+    })
+    .await;
+    let traffic = TRAFFIC.replace("X-Roles: roles", "X-Forwarded-User: subject");
+    let gateway = Gateway::new().set("origin", &origin).set("secret", SECRET).traffic(&traffic).start().await;
+    let token = Signer::hs256(SECRET).token(&claims("ann"));
+    let answer = gateway
+        .client()
+        .get("/guarded/")
+        .header("Authorization", &format!("Bearer {token}"))
+        .header("Connection", "X-User-Id, X-Forwarded-User")
+        .send()
+        .await;
+    assert_eq!(answer.text(), "Some(\"ann\") Some(\"ann\")");
 }
 
 #[tokio::test(flavor = "multi_thread")]
