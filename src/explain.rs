@@ -1,6 +1,7 @@
 //! What would become of a request, worked out offline by the pure parts of the phases.
 
 mod action;
+mod auth;
 mod cache;
 mod rate_limit;
 mod version;
@@ -66,6 +67,8 @@ pub struct Taken {
     pub upstreams: Vec<Share>,
     /// The limits that it must keep, a line for each.
     pub rate_limits: Vec<String>,
+    /// Who calls, a line for each thing.
+    pub auth: Vec<String>,
     /// What the cache does with it, a line for each thing.
     pub cache: Vec<String>,
     /// Most bytes of a body.
@@ -150,14 +153,17 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result
     };
     let route: &Route = matched.value;
     let version = version::of(snapshot, route, &parts, stated);
-    let (refused, served) = match &version {
+    let (unserved, served) = match &version {
         Some(Ok(version)) => (version.refused.clone(), route.served(version.wish.version)),
         Some(Err(refused)) => (Some(refused.clone()), None),
         None => (None, None),
     };
+    let auth::Caller { lines: auth, identity, refused } = auth::caller(route, &parts);
+    let refused = unserved.or(refused);
     let seen = Seen { snapshot, sent: &sent, parts: &parts, captures: &matched.captures };
     let becomes = action::of(&seen, route, served);
     let action = if refused.is_some() { "refused".to_owned() } else { becomes.action };
+    let cache = |config| cache::lines(config, route, &parts, &matched.captures, identity.as_deref());
     let config = snapshot.config.routes.iter().find(|config| config.name.as_str() == route.name);
     let taken = Taken {
         name: route.name.clone(),
@@ -168,9 +174,10 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result
         target: becomes.target,
         host: becomes.host.filter(|host| !host.is_empty()),
         upstreams: becomes.upstreams,
+        auth,
         rate_limits: config
             .map_or_else(Vec::new, |config| rate_limit::lines(&snapshot.config, config, route, parts.method)),
-        cache: config.map_or_else(Vec::new, |config| cache::lines(config, route, &parts, &matched.captures)),
+        cache: config.map_or_else(Vec::new, cache),
         body_limit: route.body_limit,
     };
     Ok(Explanation { request: described, route: Some(taken), refused, considered })
@@ -207,11 +214,12 @@ impl fmt::Display for Explanation {
             if let Some(host) = &route.host {
                 writeln!(f, "host       {host}")?;
             }
-            for (index, line) in route.rate_limits.iter().enumerate() {
-                writeln!(f, "{:<11}{line}", if index == 0 { "limits" } else { "" })?;
-            }
-            for (index, line) in route.cache.iter().enumerate() {
-                writeln!(f, "{:<11}{line}", if index == 0 { "cache" } else { "" })?;
+            for (name, lines) in
+                [("auth", &route.auth), ("limits", &route.rate_limits), ("cache", &route.cache)]
+            {
+                for (index, line) in lines.iter().enumerate() {
+                    writeln!(f, "{:<11}{line}", if index == 0 { name } else { "" })?;
+                }
             }
             for share in &route.upstreams {
                 writeln!(

@@ -8,6 +8,7 @@ pub mod redis;
 pub mod telemetry;
 // Floor 3: capabilities, which do not know each other.
 pub mod api_version;
+pub mod auth;
 pub mod cache;
 pub mod downstream;
 pub mod framing;

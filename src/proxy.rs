@@ -13,7 +13,9 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, RangeType, Sess
 
 use crate::{
     phases::{
-        admit, cache,
+        admit, api_version,
+        auth::{self, Judgement},
+        cache,
         context::RequestContext,
         failure, headers, invalidate, mapping, observe, rate_limit,
         rejection::{self, Rejection},
@@ -35,24 +37,30 @@ impl Gateway {
     }
 
     /// From the request to the plan: everything that can refuse before a backend is asked.
-    fn plan(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
-        admit::check(session.req_header(), &self.resources)?;
-        admit::normalize(session.req_header_mut())?;
-        let request = session.req_header();
+    async fn plan(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
+        // Nobody asks for a refresh in the background: whoever did has been charged.
+        let is_refresh = session.subrequest_ctx.is_some();
+        let request = session.req_header_mut();
+        admit::check(request, &self.resources)?;
+        admit::normalize(request)?;
+        auth::strip(request, ctx);
         route::select(request, ctx, &self.resources)?;
-        admit::announced_body(request, ctx.planned()?.route.body_limit)?;
-        cache::begin(request, ctx, &self.resources);
-        Ok(())
-    }
-
-    /// The plan of a request that its limits let pass.
-    async fn admit(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
-        self.plan(session, ctx)?;
-        match session.subrequest_ctx {
-            // Nobody asks for a refresh in the background: whoever did has been charged.
-            Some(_) => Ok(()),
-            None => rate_limit::charge(session.req_header(), ctx).await,
+        let known = match auth::judge(request, ctx)? {
+            Judgement::Admitted => Ok(()),
+            Judgement::Refused(refusal) => Err(auth::refuse(&refusal, ctx)),
+            Judgement::Undecided(question) => {
+                Box::pin(auth::settle(question, request, ctx, &self.resources)).await
+            }
+        };
+        if !is_refresh {
+            // Those that are refused are charged too, or credentials could be guessed at will.
+            rate_limit::charge(request, ctx).await?;
         }
+        known?;
+        auth::count(ctx);
+        api_version::called(request, ctx, &self.resources);
+        cache::begin(request, ctx, &self.resources);
+        admit::announced_body(request, ctx.planned()?.route.body_limit)
     }
 }
 
@@ -87,9 +95,9 @@ impl ProxyHttp for Gateway {
                 return Ok(true);
             }
         }
-        match self.admit(session, ctx).await {
+        match self.plan(session, ctx).await {
             Ok(()) if ctx.target().is_some() => Ok(false),
-            Ok(()) => Box::pin(route::answer_locally(session, ctx)).await,
+            Ok(()) => Box::pin(route::answer_locally(session, ctx, &self.resources)).await,
             Err(refusal) => {
                 Box::pin(rejection::respond(session, ctx, refusal)).await;
                 Ok(true)
@@ -222,7 +230,7 @@ impl ProxyHttp for Gateway {
         mapping::instruct(upstream, session, ctx)?;
         cache::sent(ctx, &self.resources);
         cache::coding::to_upstream(upstream, ctx)?;
-        headers::to_upstream(upstream, session.req_header().version, ctx)?;
+        headers::to_upstream(upstream, session.req_header(), ctx)?;
         upstream::begun(ctx, session.is_body_done());
         Ok(())
     }

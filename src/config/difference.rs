@@ -16,7 +16,7 @@ pub struct Changes {
     pub removed: Vec<String>,
     /// In both, but different.
     pub changed: Vec<String>,
-    /// How many upstreams, routes and rate limits are the same in both.
+    /// How many upstreams, routes, rate limits and auth providers are the same in both.
     pub kept: usize,
 }
 
@@ -53,6 +53,11 @@ pub fn traffic(old: &TrafficConfig, new: &TrafficConfig) -> Changes {
     for name in limits {
         let label = format!("rate limit {name}");
         changes.note(label, old.rate_limits.get(name), new.rate_limits.get(name));
+    }
+    let providers: BTreeSet<_> = old.auth.providers.keys().chain(new.auth.providers.keys()).collect();
+    for name in providers {
+        let label = format!("auth provider {name}");
+        changes.note(label, old.auth.providers.get(name), new.auth.providers.get(name));
     }
     if old.paths != new.paths {
         changes.changed.push("paths".to_owned());

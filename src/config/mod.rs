@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod api_version;
+pub mod auth;
 mod bounds;
 pub mod cache;
 mod decode;

@@ -12,7 +12,7 @@ use super::{
     redis::RedisServerConfig,
     telemetry::TelemetryConfig,
     tls::ListenerTlsConfig,
-    values::{ByteSize, Name, Period},
+    values::{ByteSize, Name, Period, Secret},
 };
 
 /// The `process:` section. A change here needs a restart or an upgrade.
@@ -121,11 +121,13 @@ pub struct ProxyProtocolConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdminConfig {
-    /// Address and port. Keep it on loopback or behind a network policy: it has
-    /// no authentication of its own yet.
+    /// Address and port. Without a token, keep it on loopback or behind a network policy.
     #[serde(default = "default_admin_address")]
     #[schemars(with = "String")]
     pub address: SocketAddr,
+    /// The bearer token for everything but probes and metrics. Leave out: nothing is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret>,
 }
 
 fn default_admin_address() -> SocketAddr {
@@ -134,7 +136,7 @@ fn default_admin_address() -> SocketAddr {
 
 impl Default for AdminConfig {
     fn default() -> Self {
-        Self { address: default_admin_address() }
+        Self { address: default_admin_address(), token: None }
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::values::Secret;
+
 /// The `process.telemetry:` section.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -13,6 +15,10 @@ pub struct TelemetryConfig {
     pub log: LogConfig,
     /// One line a request.
     pub access_log: AccessLogConfig,
+    /// What names of callers in the access log are hashed with, the same on all nodes whose logs
+    /// are to be compared. Leave out: a new one for each process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity_secret: Option<Secret>,
 }
 
 /// The log of the process.

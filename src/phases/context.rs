@@ -9,6 +9,7 @@ use http::{HeaderValue, StatusCode};
 
 use super::{api_version::RequestVersion, cache::CacheUse, rejection::Rejection};
 use crate::{
+    auth::Identity,
     downstream::DeadlineHandle,
     headers::{Client, RequestId},
     rate_limit::Report,
@@ -37,6 +38,8 @@ pub struct RequestContext {
     pub version: Option<RequestVersion>,
     /// The plan, once matched.
     pub plan: Option<Plan>,
+    /// Who calls. `None`: nobody that is known.
+    pub identity: Option<Arc<Identity>>,
     /// What the cache has to do with it. `None`: nothing.
     pub cache: Option<Box<CacheUse>>,
     /// What the most pressing limit of the route said. `None`: no limit concerns it.
@@ -146,6 +149,7 @@ impl RequestContext {
             snapshot: None,
             version: None,
             plan: None,
+            identity: None,
             cache: None,
             rate_limit: None,
             attempts: Attempts::default(),

@@ -6,6 +6,7 @@
 
 pub mod admit;
 pub mod api_version;
+pub mod auth;
 pub mod cache;
 pub mod context;
 pub mod deadline;

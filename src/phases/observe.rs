@@ -14,6 +14,7 @@ use super::{
     upstream,
 };
 use crate::{
+    auth::Identity,
     downstream::GatedStream,
     runtime::resources::Resources,
     telemetry::{
@@ -187,6 +188,7 @@ fn write(
         cache: exchange.cache.map(CacheResult::as_str),
         api_version: version.map(|version| version.versions.name(version.wish.version)),
         api_version_source: version.map(|version| version.wish.origin.as_str()),
+        identity: ctx.identity.as_deref().map(Identity::tag),
         user_agent: header(http::header::USER_AGENT),
     });
 }

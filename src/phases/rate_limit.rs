@@ -1,16 +1,19 @@
 //! Whether the route's limits let a request pass, and what its response tells of them.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use pingora_http::{RequestHeader, ResponseHeader};
+use serde_json::Value;
 
 use super::{context::RequestContext, rejection::Rejection};
-use crate::rate_limit::{Caller, Charged, RATELIMIT, RATELIMIT_POLICY};
+use crate::{
+    auth::Kind,
+    rate_limit::{Caller, Charged, RATELIMIT, RATELIMIT_POLICY},
+};
 
 /// Charges the request to the limits of its route.
 ///
-/// Nothing that was verified of the caller is known yet: limits by identity, API key or
-/// claim go by the address.
+/// Where nobody is known to call, limits by identity, API key or claim go by the address.
 ///
 /// # Errors
 /// [`Rejection::RateLimited`]; then the request is charged to none.
@@ -22,7 +25,16 @@ pub async fn charge(request: &RequestHeader, ctx: &mut RequestContext) -> Result
     let route = Arc::clone(route);
     let charged = {
         let address = ctx.client.as_ref().map(|client| client.address);
-        let caller = Caller { address, subject: None, api_key: None, claim: &|_| None };
+        let identity = ctx.identity.as_deref();
+        // The same name means somebody else to another provider.
+        let subject = identity.map(|identity| format!("{}\0{}", identity.provider(), identity.subject()));
+        let is_key = identity.is_some_and(|identity| identity.kind() == Kind::ApiKey);
+        let claim = |name: &str| match identity?.claim(name)? {
+            Value::String(text) => Some(Cow::Borrowed(text.as_str())),
+            other => Some(Cow::Owned(other.to_string())),
+        };
+        let api_key = subject.as_deref().filter(|_| is_key);
+        let caller = Caller { address, subject: subject.as_deref(), api_key, claim: &claim };
         route.rate_limits.charge(&request.method, &request.headers, &caller)
     };
     let charged = match charged {

@@ -14,6 +14,7 @@ use super::{
     rate_limit,
 };
 use crate::{
+    auth::AuthError,
     framing,
     telemetry::reason::{BadRequestReason, ErrorReason},
 };
@@ -70,6 +71,8 @@ pub enum Rejection {
     PurgeForbidden,
     /// It lacks the token for what it asks.
     Unauthorized,
+    /// Its credentials are not accepted, or not enough.
+    Auth(AuthError),
     /// The client went away.
     ClientAbort,
     /// The client took too long to send.
@@ -105,6 +108,9 @@ impl Rejection {
             Self::ApiVersion(_) => ErrorReason::ApiVersion,
             Self::PurgeForbidden => ErrorReason::PurgeForbidden,
             Self::Unauthorized => ErrorReason::Unauthorized,
+            Self::Auth(AuthError::Forbidden) => ErrorReason::Forbidden,
+            Self::Auth(AuthError::Unavailable) => ErrorReason::AuthUnavailable,
+            Self::Auth(_) => ErrorReason::Unauthorized,
             Self::ClientAbort => ErrorReason::ClientAbort,
             Self::ClientTimeout => ErrorReason::ClientTimeout,
             Self::OutOfOrder | Self::Internal => ErrorReason::Internal,
@@ -116,6 +122,7 @@ impl Rejection {
         match self {
             Self::BadRequest(reason) => reason.as_str(),
             Self::ApiVersion(problem) => problem.code(),
+            Self::Auth(error) => error.as_str(),
             other => other.reason().as_str(),
         }
     }
@@ -141,6 +148,13 @@ impl Rejection {
             Self::ApiVersion(problem) => problem.status(),
             Self::PurgeForbidden => StatusCode::FORBIDDEN,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Auth(error) => match error {
+                // Not one caller but several, or nobody knows which: RFC 6750 section 3.1.
+                AuthError::Duplicate | AuthError::Conflict => StatusCode::BAD_REQUEST,
+                AuthError::Forbidden => StatusCode::FORBIDDEN,
+                AuthError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::UNAUTHORIZED,
+            },
             // 499 is nginx's; it is never sent, only counted.
             Self::ClientAbort => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
             Self::ClientTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -158,6 +172,15 @@ impl Rejection {
                 ));
             }
             Self::ApiVersion(problem) => return problem.detail(),
+            Self::Auth(error) => match error {
+                AuthError::Missing => "This needs credentials.",
+                AuthError::Forbidden => "The credentials are good, but not for this.",
+                AuthError::Unavailable => "The credentials could not be checked now.",
+                error => {
+                    let why = error.as_str().replace('_', " ");
+                    return Cow::Owned(format!("The credentials are not accepted: {why}."));
+                }
+            },
             Self::NoRoute => "No route takes this request.",
             Self::BodyTooLarge => "The request body is larger than this route allows.",
             Self::MappingRequest => {
@@ -208,6 +231,7 @@ impl Rejection {
         match self {
             Self::RateLimited { retry_after } => Some(*retry_after),
             Self::NoHealthyBackend | Self::Overloaded | Self::CircuitOpen => Some(1),
+            Self::Auth(AuthError::Unavailable) => Some(1),
             Self::ApiVersion(problem) => problem.retry_after,
             _ => None,
         }
@@ -351,6 +375,14 @@ pub fn response(
     response.insert_header(header::CACHE_CONTROL, "no-store")?;
     if *rejection == Rejection::Unauthorized {
         response.insert_header(header::WWW_AUTHENTICATE, "Bearer")?;
+    }
+    if let Rejection::Auth(error) = rejection
+        && let Some(rule) = ctx.plan.as_ref().and_then(|plan| plan.route.auth.as_ref())
+        && matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
+    {
+        for challenge in rule.challenges(*error) {
+            response.append_header(header::WWW_AUTHENTICATE, challenge)?;
+        }
     }
     if let Some(seconds) = rejection.retry_after() {
         response.insert_header(header::RETRY_AFTER, seconds)?;

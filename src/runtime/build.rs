@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     api_version::Versions,
+    auth::{AuthRule, Authenticator},
     cache::{compress::Compression, policy::CachePolicy, tags::TagTemplates},
     config::{
         finding::Problem,
@@ -25,7 +26,7 @@ use crate::{
         traffic::TrafficConfig,
         values::{Name, OneOrMany},
     },
-    headers::{Forwarding, HeaderRules, Message, SecurityHeaders},
+    headers::{Forwarding, HeaderRules, IdentityFields, Message, SecurityHeaders},
     mapping::Mapping,
     rate_limit::{Limit, RouteLimits, Scope},
     routing::{Entry, PathPolicy, Redirect, Rewrite, RouteTable, WeightedSplit, captures_of},
@@ -49,6 +50,9 @@ pub fn build(
     let upstreams = upstreams(config, resources, previous, &mut problems);
     let mappings = mappings(config, &mut problems);
     let forwarding = problems.take("traffic.forwarding", Forwarding::compile(&config.forwarding));
+    let before = previous.map(|previous| &previous.auth);
+    let auth = Authenticator::build(&config.auth, before, resources.identity_secret, &resources.metrics);
+    let auth = problems.take("traffic.auth", auth);
     let versions = match &config.api_versions {
         Some(section) => problems.take("traffic.api_versions", Versions::compile(section)).map(Arc::new),
         None => None,
@@ -57,6 +61,7 @@ pub fn build(
         config,
         resources,
         upstreams: &upstreams,
+        auth: auth.as_ref(),
         versions: versions.as_deref(),
         mappings: &mappings,
     };
@@ -90,19 +95,27 @@ pub fn build(
         return Err(problems.0);
     }
     let table = problems.take("traffic.routes", RouteTable::build(routes));
-    match (table, forwarding) {
-        (Some(routes), Some(forwarding)) => Ok(Snapshot {
+    match (table, forwarding, auth) {
+        (Some(routes), Some(forwarding), Some(auth)) => Ok(Snapshot {
             generation: previous.map_or(1, |p| p.generation + 1),
             routes,
             paths: PathPolicy::new(&config.paths),
             versions,
             caches: config.routes.iter().any(|route| route.cache.is_some()),
             upstreams,
+            auth,
+            identity_fields: identity_fields(config),
             forwarding: Arc::new(forwarding),
             config: config.clone(),
         }),
         _ => Err(problems.0),
     }
+}
+
+/// The fields that any route forwards an identity in.
+fn identity_fields(config: &TrafficConfig) -> IdentityFields {
+    let rules = config.routes.iter().filter_map(|route| route.auth.as_ref());
+    IdentityFields::new(rules.flat_map(|auth| auth.forward.keys().map(String::as_str)))
 }
 
 fn upstreams(
@@ -143,6 +156,8 @@ struct RouteBuilder<'a> {
     upstreams: &'a BTreeMap<String, NamedUpstream>,
     versions: Option<&'a Versions>,
     mappings: &'a BTreeMap<String, Arc<Mapping>>,
+    /// `None` if something is wrong there, which has been reported.
+    auth: Option<&'a Authenticator>,
 }
 
 impl RouteBuilder<'_> {
@@ -161,6 +176,7 @@ impl RouteBuilder<'_> {
         let request = problems.take("headers.request", request);
         let response = rules(&common.response, &route.headers.response, Message::Response);
         let response = problems.take("headers.response", response);
+        let auth = self.auth(route, problems);
         let captures = captures_of(&route.matches);
         let captures: Vec<&str> = captures.iter().map(String::as_str).collect();
         let cache = self.cache(route, &captures, problems);
@@ -175,6 +191,7 @@ impl RouteBuilder<'_> {
             name: route.name.to_string(),
             action: action?,
             rate_limits: rate_limits?,
+            auth: auth?,
             body_limit: route.body_limit.unwrap_or(self.resources.limits.body).get(),
             rewrite: rewrite?,
             request_headers: request,
@@ -184,6 +201,11 @@ impl RouteBuilder<'_> {
             on_write: on_write?,
             metrics: self.resources.metrics.route(route.name.as_str()),
         })
+    }
+
+    fn auth(&self, route: &RouteConfig, problems: &mut Problems) -> Option<Option<AuthRule>> {
+        let Some(section) = &route.auth else { return Some(None) };
+        problems.take("auth", self.auth?.rule(section)).map(Some)
     }
 
     fn cache(
@@ -247,6 +269,9 @@ impl RouteBuilder<'_> {
         if let Some(respond) = &route.respond {
             return respond_action(respond, problems);
         }
+        if let Some(served) = route.serve {
+            return Some(Action::Serve(served));
+        }
         problems.0.push(Problem::new(
             "",
             format!("route `{}` says nothing of what becomes of its requests", route.name),
@@ -286,6 +311,7 @@ impl RouteBuilder<'_> {
             name: VERSION_LIST.to_owned(),
             action: Action::VersionList,
             rate_limits: RouteLimits::new(Vec::new()),
+            auth: None,
             versions: Box::default(),
             spells_version: false,
             body_limit: self.resources.limits.body.get(),

@@ -17,12 +17,14 @@ use crate::{
         cache::{CacheStoreConfig, StatsConfig},
         finding::Problem,
         process::{LimitsConfig, ProcessConfig},
+        telemetry::TelemetryConfig,
         values::Secret,
     },
     headers::TrustedPeers,
     rate_limit::{Buckets, LimitSecret, Shared, Stock},
     telemetry::{access_log::AccessLog, cache::Tier, metrics::Metrics},
     tls::CertificateStore,
+    upstream::Caller,
 };
 
 /// Remembers which requests were answered with what may not be stored.
@@ -59,6 +61,10 @@ pub struct Resources {
     pub cache_stats: Option<StatsConfig>,
     /// What rate limits are made of.
     pub rate_limits: Stock,
+    /// What names in logs are hashed with.
+    pub identity_secret: [u8; 32],
+    /// Makes the gateway's own requests to upstreams.
+    pub caller: Caller,
     /// Starting, serving or draining.
     pub lifecycle: Lifecycle,
 }
@@ -99,6 +105,8 @@ impl Resources {
             cache: Box::leak(Box::new(cache)),
             cache_lock: Box::leak(CacheLock::new_boxed(FILL_LIMIT)),
             cache_predictor: Box::leak(Box::new(CachePredictor::new(PREDICTED, None))),
+            identity_secret: identity_secret(&config.telemetry),
+            caller: Caller::default(),
             lifecycle: Lifecycle::default(),
             metrics,
         })
@@ -112,6 +120,14 @@ impl Resources {
     /// Connections open now, over all listeners.
     pub fn open_connections(&self) -> usize {
         self.listeners.iter().map(|listener| listener.open_connections()).sum()
+    }
+}
+
+/// The same for all nodes if the configuration says so, or else this process's own.
+fn identity_secret(config: &TelemetryConfig) -> [u8; 32] {
+    match &config.identity_secret {
+        Some(secret) => blake3::derive_key("nilegate identity 1", secret.expose().as_bytes()),
+        None => rand::random(),
     }
 }
 

@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn labels_are_dense_and_distinct() {
-        use crate::telemetry::{cache::*, reason::*};
+        use crate::telemetry::{auth::*, cache::*, reason::*};
         check::<Protocol>();
         check::<MethodLabel>();
         check::<StatusClass>();
@@ -262,6 +262,8 @@ mod tests {
         check::<BackendOperation>();
         check::<BackendFailure>();
         check::<Corruption>();
+        check::<AuthError>();
+        check::<Remembered>();
     }
 
     #[test]

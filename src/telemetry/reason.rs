@@ -17,8 +17,12 @@ label! {
         PurgeForbidden = "purge_forbidden",
         /// The request is for a version of the API that is not served.
         ApiVersion = "api_version",
-        /// The client lacks credentials.
+        /// The client lacks credentials, or they are not accepted.
         Unauthorized = "unauthorized",
+        /// The client's credentials are good, but not for this.
+        Forbidden = "forbidden",
+        /// The client's credentials could not be checked.
+        AuthUnavailable = "auth_unavailable",
         /// The request body cannot be mapped to the version of the service.
         MappingRequest = "mapping_request",
         /// The request body is in a coding or a form that cannot be read.

@@ -27,6 +27,7 @@ mod attempt;
 mod backend;
 mod balancer;
 mod breaker;
+mod call;
 mod clock;
 mod concurrency;
 mod discovery;
@@ -47,6 +48,7 @@ mod window;
 
 pub use attempt::{Attempt, Outcome, Tried, Unavailable};
 pub use backend::{Backend, InFlight};
+pub use call::{Answer, Call, CallFailed, Caller};
 pub use concurrency::Permit;
 pub use hash::HashKey;
 pub use health::{Health, Prober};

@@ -17,6 +17,7 @@ const FLOORS: &[&[&str]] = &[
         "proxy_protocol",
         "framing",
         "downstream",
+        "auth",
         "cache",
         "api_version",
         "mapping",

@@ -14,6 +14,7 @@ mod harness;
 mod harness_works;
 
 mod api_versions;
+mod auth;
 mod cache;
 mod commands;
 mod concurrency;

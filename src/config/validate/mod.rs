@@ -3,6 +3,7 @@
 //! Every check adds a `Problem` and goes on. The grammar of path patterns
 //! belongs to routing and is checked there.
 
+mod auth;
 mod fields;
 mod process;
 mod rate_limit;
@@ -11,7 +12,14 @@ mod upstream;
 
 use std::path::Path;
 
-use super::{Config, finding::Problem, tls::CertificateConfig, values::Period};
+use super::{
+    Config,
+    auth::{KeysConfig, PEM_MARK, ProviderConfig},
+    finding::Problem,
+    path,
+    tls::CertificateConfig,
+    values::Period,
+};
 
 /// All problems of a configuration.
 pub(super) fn check(config: &Config) -> Vec<Problem> {
@@ -22,6 +30,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     }
     rate_limit::check(config, &mut problems);
     route::check(&config.traffic, &mut problems);
+    auth::check(&config.traffic, &mut problems);
     fields::forwarding(&config.traffic.forwarding, &mut problems);
     fields::headers("traffic.headers", &config.traffic.headers, &mut problems);
     if let Some(security) = &config.traffic.security_headers {
@@ -57,6 +66,17 @@ pub(super) fn referenced_files(config: &Config) -> Vec<(String, &Path)> {
         }
         if let Some(pair) = &tls.client_certificate {
             pair_files(&format!("{here}.client_certificate"), pair, &mut files);
+        }
+    }
+    for (name, provider) in &config.traffic.auth.providers {
+        let ProviderConfig::Jwt(jwt) = provider else { continue };
+        let here = format!("{}.jwt.keys", path::key("traffic.auth.providers", name.as_str()));
+        match &jwt.keys {
+            KeysConfig::Pem(pem) if !pem.contains(PEM_MARK) => {
+                files.push((format!("{here}.pem"), Path::new(pem)));
+            }
+            KeysConfig::JwksFile(file) => files.push((format!("{here}.jwks_file"), file.as_path())),
+            _ => {}
         }
     }
     files

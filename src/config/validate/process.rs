@@ -16,6 +16,9 @@ pub(super) fn check(process: &ProcessConfig, problems: &mut Vec<Problem>) {
     listeners(&process.listeners, problems);
     if let Some(admin) = &process.admin {
         port("process.admin.address", admin.address, problems);
+        if admin.token.as_ref().is_some_and(|token| token.expose().is_empty()) {
+            problems.push(Problem::new("process.admin.token", "an empty token is no token").about_secret());
+        }
         let taken = process.listeners.iter().find(|listener| overlap(listener.address, admin.address));
         if let Some(listener) = taken {
             let message =

@@ -16,7 +16,9 @@ use tokio::{io::AsyncWriteExt, time::timeout};
 use crate::{
     downstream::GatedStream,
     phases::{
-        admit, cache,
+        admit, api_version,
+        auth::{self, Judgement},
+        cache,
         context::RequestContext,
         headers,
         observe::{self, Exchange},
@@ -59,7 +61,12 @@ pub async fn answer(
     let peer = stream.get_socket_digest();
     let peer = peer.as_ref().and_then(|socket| socket.peer_addr()?.as_inet()).map(|address| address.ip());
     admit::identify(&mut ctx, peer, &request.headers, cell.load_full());
+    auth::strip(&mut request, &ctx);
     if cache::manage::concerns(&request, resources) || route::select(&request, &mut ctx, resources).is_err() {
+        return Outcome::Passed;
+    }
+    // Who calls comes before what is stored.
+    if !keeps(&ctx) || !matches!(auth::judge(&mut request, &mut ctx), Ok(Judgement::Admitted)) {
         return Outcome::Passed;
     }
     cache::begin(&request, &mut ctx, resources);
@@ -79,6 +86,8 @@ pub async fn answer(
         bytes_out: if sent { body.len() as u64 } else { 0 },
         cache: refusal.is_none().then_some(crate::telemetry::cache::CacheResult::Hit),
     };
+    auth::count(&ctx);
+    api_version::called(&request, &ctx, resources);
     if refusal.is_none() {
         cache::served(&ctx, resources);
     }
@@ -100,6 +109,11 @@ fn prepare(
     let cache::Ready { mut response, body } = ready;
     headers::to_downstream(&mut response, ctx)?;
     Ok((response, body))
+}
+
+/// Whether the route keeps responses at all.
+fn keeps(ctx: &RequestContext) -> bool {
+    ctx.plan.as_ref().is_some_and(|plan| plan.route.cache.is_some())
 }
 
 /// The request, if it is one that a stored response may answer as it is.

@@ -10,6 +10,7 @@
 //! request, and each family has a limit of series on top of that.
 
 mod api_version;
+mod auth;
 mod cache;
 mod family;
 mod handles;
@@ -25,6 +26,7 @@ mod tier;
 mod upstream;
 
 pub use api_version::ApiVersionFamilies;
+pub use auth::AuthMetrics;
 pub use cache::{CacheFamilies, RouteCacheMetrics};
 pub use handles::Handles;
 pub use instrument::{Counter, Gauge, Histogram};

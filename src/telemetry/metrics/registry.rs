@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use super::{
     api_version::ApiVersionFamilies,
+    auth::{AuthFamilies, AuthMetrics},
     cache::CacheFamilies,
     family::Family,
     instrument::{Bounds, Counter, Gauge, Histogram, Instrument},
@@ -38,6 +39,7 @@ pub struct Metrics {
     cache: Arc<CacheFamilies>,
     api_versions: Arc<ApiVersionFamilies>,
     rate_limits: Arc<LimitFamilies>,
+    auth: Arc<AuthFamilies>,
     process: ProcessMetrics,
 }
 
@@ -72,6 +74,7 @@ impl Metrics {
             cache: CacheFamilies::register(&registrar)?,
             api_versions: ApiVersionFamilies::register(&registrar)?,
             rate_limits: LimitFamilies::register(&registrar)?,
+            auth: AuthFamilies::register(&registrar)?,
             process: ProcessMetrics::register(&registrar, version, revision)?,
             registry,
         })
@@ -110,6 +113,11 @@ impl Metrics {
     /// The series of rate limits.
     pub fn rate_limits(&self) -> &Arc<LimitFamilies> {
         &self.rate_limits
+    }
+
+    /// The handle of an auth provider; the same one for as long as somebody holds it.
+    pub fn auth_provider(&self, name: &str) -> Arc<AuthMetrics> {
+        self.auth.provider(name)
     }
 
     /// The series of the process itself.

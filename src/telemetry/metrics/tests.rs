@@ -27,6 +27,7 @@ fn filled() -> (Metrics, impl Sized) {
     route.answered(&Method::GET, 200, Duration::from_millis(3));
     upstream.set_endpoints([("127.0.0.1:1", EndpointState::Healthy)]);
     metrics.process().set_certificates([("example", 2_000_000_000)]);
+    let provider = metrics.auth_provider("staff");
     let cached = metrics.cache().route("patients");
     metrics.cache().tier(Tier::Memory);
     metrics.cache().tier(Tier::Redis);
@@ -36,7 +37,7 @@ fn filled() -> (Metrics, impl Sized) {
     versions.set_days_to_sunset([("v1", 2.5)].into_iter());
     metrics.rate_limits().shared();
     let limit = metrics.rate_limits().limit("per-client");
-    (metrics, (version, route, upstream, listener, cached, limit))
+    (metrics, (version, route, upstream, listener, cached, limit, provider))
 }
 
 #[test]
@@ -106,6 +107,9 @@ const FAMILIES: &str = "
     rate_limit_breaker_state
     proxy_upstream_permits proxy_upstream_permits_taken proxy_upstream_queue_length
     proxy_upstream_queue_wait_seconds proxy_upstream_shed_total
+    proxy_auth_admissions_total proxy_auth_refusals_total proxy_auth_lookups_total
+    proxy_auth_key_refreshes_total proxy_auth_keys_loaded_timestamp_seconds proxy_auth_keys
+    proxy_auth_facts_dropped_total
 ";
 
 #[test]
@@ -119,6 +123,7 @@ fn counters_exist_before_their_first_event() {
         r#"proxy_connections_rejected_total{listener="public",reason="connection_limit"}"#,
         r#"proxy_config_reloads_total{result="failure"}"#,
         r#"proxy_label_overflow_total{family="http_requests_total"}"#,
+        r#"proxy_auth_refusals_total{provider="staff",reason="token_expired"}"#,
         r#"cache_requests_total{route="patients",result="stale"}"#,
         r#"cache_hits_total{tier="memory"}"#,
         r#"cache_backend_errors_total{tier="redis",operation="get",reason="timeout"}"#,
