@@ -13,12 +13,12 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, RangeType, Sess
 
 use crate::{
     phases::{
-        admit, api_version,
+        admit, answer, api_version,
         auth::{self, Judgement},
         cache,
         context::RequestContext,
         failure, headers, invalidate, mapping, observe, rate_limit,
-        rejection::{self, Rejection},
+        rejection::Rejection,
         route, upstream,
     },
     runtime::{resources::Resources, snapshot::SnapshotCell},
@@ -91,7 +91,7 @@ impl ProxyHttp for Gateway {
                 return Ok(true);
             }
             Err(refusal) => {
-                Box::pin(rejection::respond(session, ctx, refusal)).await;
+                Box::pin(answer::respond(session, ctx, refusal)).await;
                 return Ok(true);
             }
         }
@@ -99,7 +99,7 @@ impl ProxyHttp for Gateway {
             Ok(()) if ctx.target().is_some() => Ok(false),
             Ok(()) => Box::pin(route::answer_locally(session, ctx, &self.resources)).await,
             Err(refusal) => {
-                Box::pin(rejection::respond(session, ctx, refusal)).await;
+                Box::pin(answer::respond(session, ctx, refusal)).await;
                 Ok(true)
             }
         }
@@ -177,7 +177,7 @@ impl ProxyHttp for Gateway {
             Err(_) if session.cache.can_serve_stale_error() => Ok(true),
             Ok(()) => Ok(true),
             Err(refusal) => {
-                Box::pin(rejection::respond(session, ctx, refusal)).await;
+                Box::pin(answer::respond(session, ctx, refusal)).await;
                 Ok(false)
             }
         }
@@ -291,7 +291,7 @@ impl ProxyHttp for Gateway {
         // Pingora closes the connection after an error: the answer must not promise otherwise.
         session.set_keepalive(None);
         let refusal = failure::refusal_of(ctx, error);
-        let error_code = rejection::respond(session, ctx, refusal).await;
+        let error_code = answer::respond(session, ctx, refusal).await;
         FailToProxy { error_code, can_reuse_downstream: false }
     }
 

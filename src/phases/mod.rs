@@ -5,6 +5,7 @@
 //! anything up by name: the route that was matched holds all there is.
 
 pub mod admit;
+pub mod answer;
 pub mod api_version;
 pub mod auth;
 pub mod cache;

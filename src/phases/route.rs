@@ -7,11 +7,12 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
 use super::{
+    answer::answer,
     api_version,
     cache::manage,
     context::{Plan, RequestContext},
     headers::to_downstream,
-    rejection::{Rejection, answer},
+    rejection::Rejection,
 };
 use crate::{
     config::route::ServeConfig,

@@ -11,10 +11,11 @@ use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
 use super::{
+    answer::is_final,
     context::{Current, RequestContext},
     deadline::{self, Wait},
     failure, mapping,
-    rejection::{Rejection, is_final},
+    rejection::Rejection,
 };
 use crate::{
     downstream::GatedStream,

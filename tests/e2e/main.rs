@@ -34,4 +34,5 @@ mod slow_clients;
 mod tls;
 mod tunnels;
 mod upstreams;
+mod version_matrix;
 mod versions;

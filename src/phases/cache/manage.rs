@@ -16,9 +16,10 @@ use crate::{
         tags::TagTemplates,
     },
     phases::{
+        answer::{answer, respond},
         context::RequestContext,
         headers::to_downstream,
-        rejection::{Rejection, answer, respond},
+        rejection::Rejection,
     },
     runtime::{resources::Resources, snapshot::Snapshot},
     telemetry::reason::BadRequestReason,

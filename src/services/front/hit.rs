@@ -16,14 +16,14 @@ use tokio::{io::AsyncWriteExt, time::timeout};
 use crate::{
     downstream::GatedStream,
     phases::{
-        admit, api_version,
+        admit, answer, api_version,
         auth::{self, Judgement},
         cache,
         context::RequestContext,
         headers,
         observe::{self, Exchange},
         rate_limit,
-        rejection::{self, Rejection},
+        rejection::Rejection,
         route,
     },
     runtime::{listener::Listener, resources::Resources, snapshot::SnapshotCell},
@@ -104,7 +104,7 @@ fn prepare(
     ctx: &RequestContext,
 ) -> pingora_core::Result<(ResponseHeader, Bytes)> {
     if let Some(refusal) = refusal {
-        return rejection::response(ctx, refusal, refusal.status());
+        return answer::response(ctx, refusal, refusal.status());
     }
     let cache::Ready { mut response, body } = ready;
     headers::to_downstream(&mut response, ctx)?;
