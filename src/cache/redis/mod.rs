@@ -188,6 +188,11 @@ impl RedisTier {
         self.0.codec.max_stored()
     }
 
+    /// An entry that this node has stored and Redis does not have yet.
+    pub fn pending(&self, key: &EntryKey) -> Option<Arc<StoredEntry>> {
+        self.0.queue.pending(key)
+    }
+
     /// Jobs on their way to Redis.
     pub fn queued(&self) -> usize {
         self.0.queue.len()

@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use hashbrown::HashMap;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -49,6 +50,8 @@ pub struct Queue {
 struct Waiting {
     jobs: VecDeque<Job>,
     bytes: usize,
+    /// The latest entry of each key that is not written yet, those at work included.
+    pending: HashMap<EntryKey, Arc<StoredEntry>>,
     /// The reader is at work on what it took.
     busy: bool,
 }
@@ -73,6 +76,11 @@ impl Queue {
         let mut waiting = self.waiting.lock();
         let fits = waiting.jobs.len() < max_entries && waiting.bytes.saturating_add(bytes) <= self.max_bytes;
         if fits {
+            match &job {
+                Job::Put { key, entry, .. } => drop(waiting.pending.insert(*key, Arc::clone(entry))),
+                Job::Remove(key) => drop(waiting.pending.remove(key)),
+                Job::Release { .. } => {}
+            }
             waiting.jobs.push_back(job);
             waiting.bytes += bytes;
             self.metrics.set_queue(waiting.jobs.len(), waiting.bytes);
@@ -90,6 +98,19 @@ impl Queue {
                 }
             }
             Job::Remove(_) | Job::Release { .. } => {}
+        }
+    }
+
+    /// An entry that is on its way: whoever has stored it finds it, though Redis does not have it yet.
+    pub fn pending(&self, key: &EntryKey) -> Option<Arc<StoredEntry>> {
+        self.waiting.lock().pending.get(key).cloned()
+    }
+
+    /// An entry has been written, or never will be.
+    pub fn settled(&self, key: &EntryKey, entry: &Arc<StoredEntry>) {
+        let mut waiting = self.waiting.lock();
+        if waiting.pending.get(key).is_some_and(|pending| Arc::ptr_eq(pending, entry)) {
+            waiting.pending.remove(key);
         }
     }
 
@@ -200,5 +221,32 @@ mod tests {
         let mut next = Box::pin(queue.take(9));
         assert!(futures::poll!(&mut next).is_pending());
         drained.await;
+    }
+
+    #[tokio::test]
+    async fn what_is_on_its_way_is_found_until_it_is_there() {
+        let (queue, _) = queue(9, 100_000);
+        let key = EntryKey([1; 16]);
+        assert!(queue.pending(&key).is_none());
+        queue.push(put(b"old"));
+        queue.push(put(b"new"));
+        let jobs = queue.take(9).await;
+        let entries: Vec<_> = jobs
+            .iter()
+            .filter_map(|job| match job {
+                Job::Put { entry, .. } => Some(Arc::clone(entry)),
+                Job::Remove(_) | Job::Release { .. } => None,
+            })
+            .collect();
+        queue.settled(&key, &entries[0]);
+        assert!(
+            Arc::ptr_eq(&queue.pending(&key).unwrap(), &entries[1]),
+            "the older one leaves the newer alone"
+        );
+        queue.settled(&key, &entries[1]);
+        assert!(queue.pending(&key).is_none());
+        queue.push(put(b"again"));
+        queue.push(Job::Remove(key));
+        assert!(queue.pending(&key).is_none(), "dropped is dropped at once");
     }
 }

@@ -54,6 +54,7 @@ impl Tier {
         match job {
             Job::Put { key, entry, lease } => {
                 let result = self.set(connection, key, &entry).await;
+                self.queue.settled(&key, &entry);
                 self.metrics.written(result);
                 if let Some(lease) = lease.and_then(LeaseGuard::take) {
                     // Not stored: whoever waits would wait in vain.
