@@ -233,7 +233,7 @@ impl ProxyHttp for Gateway {
         upstream: &mut RequestHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        mapping::instruct(upstream, session, ctx)?;
+        mapping::instruct(upstream, ctx)?;
         cache::sent(ctx, &self.resources);
         cache::coding::to_upstream(upstream, ctx)?;
         headers::to_upstream(upstream, session.req_header(), ctx)?;
