@@ -95,8 +95,7 @@ async fn what_was_kept_by_an_earlier_mapping_is_met_by_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_kept_before_a_route_asked_who_calls_is_met_by_nobody() {
     let origin = Origin::start(|request| {
-        Answer::ok(request.header("x-user").unwrap_or("nobody").to_owned())
-            .header("Cache-Control", "max-age=3600")
+        Answer::ok(request.header("x-user").unwrap_or("nobody")).header("Cache-Control", "max-age=3600")
     })
     .await;
     let traffic = |auth: &str| {
