@@ -133,7 +133,8 @@ impl Question {
 /// # Errors
 /// If the question is not a request at all.
 pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result<Explanation> {
-    let request = question.header()?;
+    let mut request = question.header()?;
+    snapshot.identity_fields.strip(&mut request);
     let sent = route::parts(&request);
     let path = snapshot.paths.apply(sent.path);
     let literal = RequestParts { path: path.as_deref().unwrap_or(sent.path), ..sent };

@@ -38,13 +38,17 @@ impl Gateway {
 
     /// From the request to the plan: everything that can refuse before a backend is asked.
     async fn plan(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
-        // Nobody asks for a refresh in the background: whoever did has been charged.
+        // Nobody asks for a refresh in the background: whoever did has been charged and counted.
         let is_refresh = session.subrequest_ctx.is_some();
         let request = session.req_header_mut();
         admit::check(request, &self.resources)?;
         admit::normalize(request)?;
         auth::strip(request, ctx);
-        route::select(request, ctx, &self.resources)?;
+        let selected = route::select(request, ctx);
+        if !is_refresh {
+            api_version::count(request, ctx, selected.as_ref().err(), &self.resources);
+        }
+        selected?;
         let known = match auth::judge(request, ctx)? {
             Judgement::Admitted => Ok(()),
             Judgement::Refused(refusal) => Err(auth::refuse(&refusal, ctx)),
@@ -57,8 +61,10 @@ impl Gateway {
             rate_limit::charge(request, ctx).await?;
         }
         known?;
-        auth::count(ctx);
-        api_version::called(request, ctx, &self.resources);
+        if !is_refresh {
+            auth::count(ctx);
+            api_version::called(request, ctx, &self.resources);
+        }
         cache::begin(request, ctx, &self.resources);
         admit::announced_body(request, ctx.planned()?.route.body_limit)
     }
@@ -227,7 +233,7 @@ impl ProxyHttp for Gateway {
         upstream: &mut RequestHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        mapping::instruct(upstream, session, ctx)?;
+        mapping::instruct(upstream, ctx)?;
         cache::sent(ctx, &self.resources);
         cache::coding::to_upstream(upstream, ctx)?;
         headers::to_upstream(upstream, session.req_header(), ctx)?;

@@ -82,6 +82,7 @@ impl VersionProblem {
 }
 
 /// Finds the version of a request on a route that has versions, and whether it may be used now.
+/// Nothing is counted yet: what memory cannot answer comes here again.
 ///
 /// # Errors
 /// [`Rejection::ApiVersion`].
@@ -90,13 +91,10 @@ pub fn resolve(
     parts: &RequestParts<'_>,
     stated: Option<&str>,
     ctx: &mut RequestContext,
-    resources: &Resources,
 ) -> Result<(), Rejection> {
     let versions = ctx.snapshot.as_ref().and_then(|snapshot| snapshot.versions.as_ref());
     let Some(versions) = versions.filter(|_| route.is_versioned()).map(Arc::clone) else { return Ok(()) };
-    let families = resources.metrics.api_versions();
     let refuse = |reason, origin, retry_after| {
-        families.refused(reason);
         let supported = versions.all().filter(|&version| {
             let over = versions.life(version).phase(SystemTime::now()) == Phase::Sunset;
             route.served(version).is_some() && !over
@@ -109,10 +107,9 @@ pub fn resolve(
         Err(VersionError::Unknown(origin)) => return refuse(VersionRefusal::Unknown, Some(origin), None),
         Err(VersionError::Conflict) => return refuse(VersionRefusal::Conflict, None, None),
     };
-    let Some(served) = route.served(wish.version) else {
+    if route.served(wish.version).is_none() {
         return refuse(VersionRefusal::NotServed, Some(wish.origin), None);
-    };
-    served.metrics.get(wish.origin).inc();
+    }
     let life = versions.life(wish.version);
     let path = life.ends().then(|| parts.path.into());
     ctx.version = Some(RequestVersion { versions: Arc::clone(&versions), wish, path });
@@ -120,12 +117,7 @@ pub fn resolve(
         return Ok(());
     }
     let now = SystemTime::now();
-    let phase = life.phase(now);
-    if !matches!(phase, Phase::Current | Phase::Deprecated) {
-        // Nobody will be asked who calls.
-        families.called(versions.name(wish.version), &route.name, &consumer(ctx, parts.headers), now);
-    }
-    match phase {
+    match life.phase(now) {
         Phase::Current | Phase::Deprecated => Ok(()),
         Phase::Sunset => refuse(VersionRefusal::Sunset, Some(wish.origin), None),
         Phase::Brownout { until } => {
@@ -133,6 +125,23 @@ pub fn resolve(
             let wait = u32::try_from(wait).unwrap_or(u32::MAX);
             refuse(VersionRefusal::Brownout, Some(wish.origin), Some(wait))
         }
+    }
+}
+
+/// Counts the request by its version, or that it was refused for it.
+pub fn count(
+    request: &RequestHeader,
+    ctx: &RequestContext,
+    refusal: Option<&Rejection>,
+    resources: &Resources,
+) {
+    if let (Some(RequestVersion { wish, .. }), Some(served)) = (&ctx.version, ctx.served()) {
+        served.metrics.get(wish.origin).inc();
+    }
+    if let Some(Rejection::ApiVersion(problem)) = refusal {
+        resources.metrics.api_versions().refused(problem.reason);
+        // Nobody will be asked who calls.
+        called(request, ctx, resources);
     }
 }
 

@@ -7,21 +7,20 @@ use std::sync::Arc;
 
 use pingora_core::{Result, upstreams::peer::HttpPeer};
 use pingora_http::RequestHeader;
-use pingora_proxy::Session;
 
 use super::{context::RequestContext, rejection::Rejection};
 use crate::mapping::exchange::{self, Orders, Refusal};
 
-/// The orders, if this attempt has any. A request to switch protocols has none: what comes
-/// after it is no body.
-fn orders<'a>(session: &Session, ctx: &'a RequestContext) -> Option<&'a Orders> {
-    let mapping = ctx.served()?.mapping.as_ref().filter(|_| !session.is_upgrade_req())?;
-    Some(&mapping.orders)
+/// The orders, if this request has any. A request to switch protocols is one like any other
+/// (RFC 9110 section 7.8 lets a server ignore it): otherwise a field would be enough to get
+/// what the mapping leaves out.
+fn orders(ctx: &RequestContext) -> Option<&Orders> {
+    Some(&ctx.served()?.mapping.as_ref()?.orders)
 }
 
 /// Sends the attempt through a session that maps, if there is something to be mapped.
-pub fn direct(peer: &mut HttpPeer, session: &Session, ctx: &RequestContext) {
-    if orders(session, ctx).is_some() {
+pub fn direct(peer: &mut HttpPeer, ctx: &RequestContext) {
+    if orders(ctx).is_some() {
         exchange::map_over(peer);
     }
 }
@@ -30,8 +29,8 @@ pub fn direct(peer: &mut HttpPeer, session: &Session, ctx: &RequestContext) {
 ///
 /// # Errors
 /// If the client's `Connection` field names what it may not.
-pub fn instruct(upstream: &mut RequestHeader, session: &Session, ctx: &RequestContext) -> Result<()> {
-    let Some(orders) = orders(session, ctx) else { return Ok(()) };
+pub fn instruct(upstream: &mut RequestHeader, ctx: &RequestContext) -> Result<()> {
+    let Some(orders) = orders(ctx) else { return Ok(()) };
     exchange::strip_connection(upstream)?;
     let mut orders = orders.clone();
     if let Some(deadline) = ctx.deadline.clone() {

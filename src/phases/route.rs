@@ -30,11 +30,7 @@ use crate::{
 /// # Errors
 /// [`Rejection::NoRoute`] when no route takes it, [`Rejection::BadRequest`] when its path is
 /// not fit to be routed, [`Rejection::ApiVersion`] when it cannot have the version it is for.
-pub fn select(
-    request: &RequestHeader,
-    ctx: &mut RequestContext,
-    resources: &Resources,
-) -> Result<(), Rejection> {
+pub fn select(request: &RequestHeader, ctx: &mut RequestContext) -> Result<(), Rejection> {
     let snapshot = Arc::clone(ctx.snapshot.as_ref().ok_or(Rejection::OutOfOrder)?);
     let sent = parts(request);
     let path = snapshot.paths.apply(sent.path);
@@ -44,7 +40,7 @@ pub fn select(
     let located = snapshot.locate(&literal, unversioned.as_ref()).ok_or(Rejection::NoRoute)?;
     let Located { parts, matched, stated } = located;
     let route = matched.value.clone();
-    let resolved = api_version::resolve(&route, &parts, stated, ctx, resources);
+    let resolved = api_version::resolve(&route, &parts, stated, ctx);
     let served = ctx.version.as_ref().and_then(|version| route.served(version.wish.version));
     let split = match (&route.action, served) {
         (_, Some(served)) => Some(&served.upstreams),

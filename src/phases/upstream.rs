@@ -108,7 +108,7 @@ pub fn pick(session: &mut Session, ctx: &mut RequestContext) -> Result<Box<HttpP
     if let Some(left) = left {
         shorten(&mut peer, left, session.is_upgrade_req());
     }
-    mapping::direct(&mut peer, session, ctx);
+    mapping::direct(&mut peer, ctx);
     // Connecting has a limit of its own.
     deadline::end(ctx);
     Ok(peer)

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
+use serde::Serialize;
 
 use self::versions::RouteRules;
 use super::{
@@ -224,6 +225,10 @@ impl RouteBuilder<'_> {
         let store = self.resources.cache;
         Some(Some(RouteCache {
             policy,
+            scope: match &route.auth {
+                None => name.into(),
+                Some(auth) => format!("{name} {}", fingerprint(auth)).into(),
+            },
             compression,
             tag: store.keys().tag("route", name.as_bytes()),
             metrics: store.metrics().route(name),
@@ -346,6 +351,11 @@ impl RouteBuilder<'_> {
             metrics: Arc::clone(&named.metrics),
         }))
     }
+}
+
+/// Stands for a part of the configuration in keys of the cache.
+fn fingerprint(config: &impl Serialize) -> blake3::Hash {
+    blake3::hash(&serde_json::to_vec(config).unwrap_or_default())
 }
 
 /// The rules of all routes, then those of one.

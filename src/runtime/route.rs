@@ -75,6 +75,9 @@ pub struct Served {
     pub path: Option<Rewrite>,
     /// What becomes of bodies on the way, where another version is spoken.
     pub mapping: Option<BodyMapping>,
+    /// The name by which its responses are kept and tagged: another one as soon as they are made
+    /// in another way, so that nobody gets, or goes on with, what an earlier mapping has left in.
+    pub kept_as: Box<str>,
     /// Rules on the fields sent to the backend, those of the route included.
     pub request_headers: HeaderRules,
     /// Rules on the fields sent to the client, those of the route included.
@@ -95,6 +98,9 @@ pub struct BodyMapping {
 pub struct RouteCache {
     /// The rules.
     pub policy: CachePolicy,
+    /// What keeps its responses apart from those of other routes, and from its own of when it
+    /// asked otherwise who calls.
+    pub scope: Box<str>,
     /// Compression for clients.
     pub compression: Option<Compression>,
     /// The tag of everything the route keeps.

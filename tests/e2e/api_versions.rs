@@ -265,3 +265,32 @@ async fn a_write_or_a_purge_in_one_version_voids_the_resource_in_all() {
     let entry = gateway.admin(&format!("/cache/entry?url=http://{host}/api/v2/patients/7")).await;
     assert_eq!(entry.status, 200, "{}", entry.text());
 }
+
+/// Memory is asked before Pingora: what it cannot answer must not count twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_counts_once_wherever_its_answer_comes_from() {
+    let traffic = TRAFFIC
+        .replace("v3: {} }", "v3: { sunset: 2020-01-01 } }")
+        .replace("versions: { v1: {},", "versions: { v1: { sunset: 2999-01-01 },")
+        .replace(
+            "    versions:\n      v1: { upstream: old",
+            "    cache: { ttl: { 200: 1h } }\n    versions:\n      v3: { upstream: old }\n      v1: { upstream: old",
+        );
+    let (gateway, _old, _new) = gateway(&traffic).await;
+    for _ in 0..2 {
+        assert_eq!(ask(&gateway, "/api/v1/patients/7", &[]).await.status, 200);
+        assert_eq!(ask(&gateway, "/api/v3/patients/7", &[]).await.status, 410);
+        assert_eq!(ask(&gateway, "/api/patients/7", &[("X-API-Version", "v9")]).await.status, 400);
+    }
+    for (name, labels, count) in [
+        ("proxy_api_version_requests_total", [("version", "v1")], 2.0),
+        ("proxy_api_version_requests_total", [("version", "v3")], 2.0),
+        ("proxy_api_version_calls_total", [("version", "v1")], 2.0),
+        ("proxy_api_version_calls_total", [("version", "v3")], 2.0),
+        ("proxy_api_version_refusals_total", [("reason", "sunset")], 2.0),
+        ("proxy_api_version_refusals_total", [("reason", "unknown")], 2.0),
+    ] {
+        gateway.wait_metric(name, &labels, count).await;
+        assert_eq!(gateway.metrics().await.sum(name, &labels), count, "{name} {labels:?}");
+    }
+}

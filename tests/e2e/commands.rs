@@ -137,6 +137,7 @@ traffic:
       upstream: a
       auth: {{ with: [partners, legacy], require: {{ any: ['role:lab', 'scope:x'] }}, forward: {{ X-Who: subject }} }}
       cache: {{ partition: roles }}
+    - {{ name: believed, match: {{ headers: {{ X-Who: {{ present: true }} }} }}, respond: {{}} }}
 "
     ));
     let explain = |fields: &[&str]| {
@@ -155,6 +156,8 @@ traffic:
     }
     assert!(explain(&[]).contains("refused    401 credentials_missing"));
     assert!(explain(&["X-API-Key: x"]).contains("refused    401 api_key_unknown"));
+    let said = explain(&["X-API-Key: open-sesame", "X-Who: root"]);
+    assert!(said.contains("route      guarded") && said.contains("sends x-who: lab-7"), "{said}");
     assert!(explain(&["Cookie: a=b"]).contains("cannot be told offline: legacy asks its service"));
 }
 

@@ -22,6 +22,7 @@ mod connections;
 mod demo;
 mod headers;
 mod hostile_input;
+mod mapped;
 mod observability;
 mod protocols;
 mod proxy_protocol;

@@ -232,8 +232,11 @@ fn check(
     };
     assert_eq!(answer.header("content-type"), Some(&*kind), "{cell}");
     let is_mapped = route == "people" && version != "v2";
-    let tag = if is_mapped { format!("W/\"e-{version}\"") } else { "\"e\"".to_owned() };
-    assert_eq!(answer.header("etag"), Some(&*tag), "{cell}");
+    let tag = answer.header("etag").unwrap();
+    match is_mapped {
+        true => assert!(tag.starts_with(&format!("W/\"e-{version}.")), "{cell}: {tag}"),
+        false => assert_eq!(tag, "\"e\"", "{cell}"),
+    }
     if *method == Method::HEAD {
         assert!(answer.body.is_empty(), "{cell}");
         return;

@@ -8,6 +8,7 @@ use http::Method;
 
 use super::{fields, not_zero};
 use crate::config::{
+    api_version::ConsumerConfig,
     auth::{
         ApiKeysConfig, BasicConfig, ForwardAuthConfig, JwtConfig, KeysConfig, ProviderConfig, TokenSource,
     },
@@ -27,6 +28,7 @@ pub(super) fn check(traffic: &TrafficConfig, problems: &mut Vec<Problem>) {
         used.extend(route.auth.iter().flat_map(|auth| auth.with.as_slice()));
         rule::check(&here, route, &traffic.auth, problems);
     }
+    consumer(traffic, problems);
     for (name, section) in &traffic.auth.providers {
         let here = path::key("traffic.auth.providers", name.as_str());
         if let Some((key, upstream)) = section.upstream()
@@ -40,6 +42,26 @@ pub(super) fn check(traffic: &TrafficConfig, problems: &mut Vec<Problem>) {
             problems.push(Problem::warning(&here, format!("no route asks the provider `{name}`")));
         }
         provider(&here, section, problems);
+    }
+}
+
+/// By what callers are told apart is shown in metrics and reports: no credentials.
+fn consumer(traffic: &TrafficConfig, problems: &mut Vec<Problem>) {
+    let consumer = traffic.api_versions.as_ref().map(|section| &section.consumer);
+    let Some(ConsumerConfig::Header(name)) = consumer else { return };
+    let is = |other: &str| other.eq_ignore_ascii_case(name);
+    let reads = |section: &ProviderConfig| match section {
+        ProviderConfig::Jwt(jwt) => matches!(&jwt.from, TokenSource::Header(header) if is(header)),
+        ProviderConfig::ApiKeys(keys) => keys.header.as_deref().is_some_and(is),
+        ProviderConfig::Basic(_) => false,
+        ProviderConfig::Forward(forward) => forward.send.iter().any(|header| is(header)),
+    };
+    if ["authorization", "proxy-authorization", "cookie"].into_iter().any(is)
+        || traffic.auth.providers.values().any(reads)
+    {
+        let message = format!("`{name}` carries credentials, which metrics and reports would show");
+        let hint = "write `identity`, which names an API key by its id";
+        problems.push(Problem::new("traffic.api_versions.consumer", message).hint(hint));
     }
 }
 

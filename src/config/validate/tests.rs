@@ -246,3 +246,23 @@ fn tls_files_are_listed_with_their_keys() {
         ]
     );
 }
+
+#[test]
+fn callers_are_not_told_apart_by_credentials() {
+    let with = |field: &str, expected: &[&str]| {
+        traffic(
+            &format!(
+                "{{ api_versions: {{ versions: {{ v1: {{}} }}, default: v1, consumer: 'header:{field}' }}, \
+                 auth: {{ providers: {{ k: {{ api_keys: {{ header: X-Key, keys: [] }} }} }} }}, \
+                 upstreams: {{ a: {{ backends: [x:1] }} }}, \
+                 routes: [{{ name: r, upstream: a, auth: {{ with: k }} }}] }}"
+            ),
+            expected,
+        );
+    };
+    with("X-Client-Id", &[]);
+    for field in ["x-key", "Authorization", "Cookie"] {
+        let message = format!("`{field}` carries credentials, which metrics and reports would show");
+        with(field, &[&format!("traffic.api_versions.consumer: {message}")]);
+    }
+}

@@ -25,7 +25,8 @@ pub struct Orders {
     pub on_oversize: OnOversize,
     /// What becomes of a response that cannot be mapped.
     pub on_error: OnError,
-    /// The client's version, for entity tags: letters, digits, `.`, `_` and `-`.
+    /// The client's version and how its bodies are made, for entity tags: letters, digits, `.`,
+    /// `_` and `-`.
     pub version: Arc<str>,
     /// The media type of mapped request bodies. `None`: the client's stays.
     pub request_type: Option<HeaderValue>,

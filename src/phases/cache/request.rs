@@ -66,7 +66,7 @@ pub fn begin(request: &RequestHeader, ctx: &mut RequestContext, resources: &Reso
 
 fn use_of(request: &RequestHeader, ctx: &RequestContext, resources: &Resources) -> Option<Box<CacheUse>> {
     let plan = ctx.plan.as_ref()?;
-    let RouteCache { policy, .. } = plan.route.cache.as_ref()?;
+    let RouteCache { policy, scope, .. } = plan.route.cache.as_ref()?;
     let parts = route::parts(request);
     let by = policy.partition_by_identity();
     let caller = by.and_then(|by| auth::partition(by, ctx.identity.as_deref()?));
@@ -79,8 +79,8 @@ fn use_of(request: &RequestHeader, ctx: &RequestContext, resources: &Resources) 
     if cache.bypass.is_none() {
         let path = route::seen(request, ctx).ok()?;
         let target = Target {
-            scope: &plan.route.name,
-            version: ctx.version.as_ref().map(|version| version.versions.name(version.wish.version)),
+            scope,
+            version: ctx.served().map(|served| &*served.kept_as),
             tls: ctx.is_tls(),
             method: parts.method,
             host: parts.host,

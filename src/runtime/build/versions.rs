@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Problems, RouteBuilder, rules};
+use super::{Problems, RouteBuilder, fingerprint, rules};
 use crate::{
     api_version::{VersionIndex, Versions},
     config::{
         api_version::{ServedVersionConfig, VersionName},
         finding::Problem,
+        mapping::MappingConfig,
         route::{RewriteConfig, RouteConfig},
         values::Name,
     },
@@ -113,15 +114,34 @@ impl RouteBuilder<'_> {
             response = response.then(&problems.take("headers.response", of)?);
         }
         let spoken: VersionIndex = versions.index(speaker)?;
+        let kept_as = self.kept_as(name, &chain);
         Some(Served {
             spoken,
             upstreams,
-            mapping: mapping(&chain),
+            mapping: mapping(&chain, &kept_as),
+            kept_as,
             path,
             request_headers: request,
             response_headers: response,
             metrics: self.resources.metrics.api_versions().route(route.name.as_str(), name.as_str()),
         })
+    }
+
+    /// Names the version, who answers for it and all mappings on the way.
+    fn kept_as(&self, version: &VersionName, chain: &[Step<'_>]) -> Box<str> {
+        if chain.len() == 1 {
+            return version.as_str().into();
+        }
+        let steps = chain.iter().map(|step| {
+            let mapping = step.mapping.and_then(|(name, ..)| {
+                let (_, section) = self.config.mappings.iter().find(|(known, _)| known.as_str() == name)?;
+                // Its tests change nothing.
+                Some(MappingConfig { tests: Vec::new(), ..section.clone() })
+            });
+            (step.name, mapping)
+        });
+        let made = fingerprint(&steps.collect::<Vec<_>>()).to_hex();
+        format!("{version}.{}", &made[..16]).into()
     }
 
     fn upstreams_of(
@@ -217,11 +237,11 @@ impl RouteBuilder<'_> {
 }
 
 /// What becomes of bodies along a chain.
-fn mapping(chain: &[Step<'_>]) -> Option<BodyMapping> {
+fn mapping(chain: &[Step<'_>], kept_as: &str) -> Option<BodyMapping> {
     let steps: Vec<_> = chain.iter().filter_map(|step| step.mapping).collect();
     let ways: Vec<_> = steps.iter().map(|(_, mapping, upwards)| (*mapping, *upwards)).collect();
     Some(BodyMapping {
         names: steps.iter().map(|(name, ..)| (*name).to_owned()).collect(),
-        orders: Orders::along(&ways, chain.first()?.name.as_str())?,
+        orders: Orders::along(&ways, kept_as)?,
     })
 }

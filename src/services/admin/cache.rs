@@ -22,7 +22,7 @@ use crate::{
     routing::RequestParts,
     runtime::{
         resources::Resources,
-        route::Route,
+        route::{Route, RouteCache},
         snapshot::{Located, Snapshot},
     },
 };
@@ -141,15 +141,16 @@ impl Place {
         let route = matched.value;
         let versions = snapshot.versions.as_ref().filter(|_| route.is_versioned());
         let version = match versions {
-            Some(versions) => Some(versions.name(versions.find(stated, headers, query).ok()?.version)),
+            Some(versions) => {
+                Some(&*route.served(versions.find(stated, headers, query).ok()?.version)?.kept_as)
+            }
             None => None,
         };
-        let policy = &route.cache.as_ref()?.policy;
+        let RouteCache { policy, scope, .. } = route.cache.as_ref()?;
         let keys = resources.cache.keys();
         let mut tags = Vec::new();
         let expanded = policy.tags().expand(keys, |name| matched.captures.get(name), &mut tags);
         let tags = expanded.is_ok().then_some(tags);
-        let scope = &route.name;
         let target =
             Target { scope, version, tls, method: &Method::GET, host: parts.host, path: parts.path, query };
         let slot = policy.key(keys, &target, headers, None)?;

@@ -62,7 +62,7 @@ pub async fn answer(
     let peer = peer.as_ref().and_then(|socket| socket.peer_addr()?.as_inet()).map(|address| address.ip());
     admit::identify(&mut ctx, peer, &request.headers, cell.load_full());
     auth::strip(&mut request, &ctx);
-    if cache::manage::concerns(&request, resources) || route::select(&request, &mut ctx, resources).is_err() {
+    if cache::manage::concerns(&request, resources) || route::select(&request, &mut ctx).is_err() {
         return Outcome::Passed;
     }
     // Who calls comes before what is stored.
@@ -86,9 +86,10 @@ pub async fn answer(
         bytes_out: if sent { body.len() as u64 } else { 0 },
         cache: refusal.is_none().then_some(crate::telemetry::cache::CacheResult::Hit),
     };
-    auth::count(&ctx);
-    api_version::called(&request, &ctx, resources);
+    api_version::count(&request, &ctx, None, resources);
     if refusal.is_none() {
+        auth::count(&ctx);
+        api_version::called(&request, &ctx, resources);
         cache::served(&ctx, resources);
     }
     let reason = refusal.as_ref().map(Rejection::reason);
