@@ -174,13 +174,10 @@ impl CacheStore {
 
     /// What Redis has; a response that is found there moves into memory.
     async fn find_shared(&self, slot: EntryKey) -> Option<Found> {
-        let redis = self.redis.as_ref()?;
+        // What was declared void while nobody here could hear it must not come back.
+        let redis = self.redis.as_ref().filter(|redis| redis.is_current())?;
         if let Some(found) = redis.pending(&slot).and_then(|entry| self.usable(entry, Tier::Redis)) {
             return Some(found);
-        }
-        // What was declared void while nobody here could hear it must not come back.
-        if !redis.is_current() {
-            return None;
         }
         // Whoever holds the leave to fetch need not wait for itself.
         if self.leases.lock().get(&slot).is_some_and(|lease| !lease.has_run_out()) {
