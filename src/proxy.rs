@@ -17,7 +17,7 @@ use crate::{
         context::RequestContext,
         failure, headers, invalidate, mapping, observe,
         rejection::{self, Rejection},
-        route, upstream,
+        route, trace, upstream,
     },
     runtime::{resources::Resources, snapshot::SnapshotCell},
 };
@@ -209,6 +209,7 @@ impl ProxyHttp for Gateway {
         cache::sent(ctx, &self.resources);
         cache::coding::to_upstream(upstream, ctx)?;
         headers::to_upstream(upstream, session.req_header().version, ctx)?;
+        trace::to_upstream(upstream, ctx, &self.resources)?;
         upstream::begun(ctx, session.is_body_done());
         Ok(())
     }

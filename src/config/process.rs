@@ -10,6 +10,7 @@ use super::{
     cache::CacheStoreConfig,
     telemetry::TelemetryConfig,
     tls::ListenerTlsConfig,
+    trace::TrustConfig,
     values::{ByteSize, Name, Period},
 };
 
@@ -43,7 +44,7 @@ pub struct ProcessConfig {
     /// Where responses are kept.
     #[serde(default)]
     pub cache: CacheStoreConfig,
-    /// Logs.
+    /// Logs and traces.
     #[serde(default)]
     pub telemetry: TelemetryConfig,
 }
@@ -77,6 +78,9 @@ pub struct ListenerConfig {
     #[serde(default = "default_max_connections")]
     #[schemars(range(min = 1))]
     pub max_connections: usize,
+    /// Whose trace context is continued on this listener, instead of `telemetry.tracing.trust`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_trust: Option<TrustConfig>,
 }
 
 impl ListenerConfig {

@@ -9,6 +9,7 @@ use super::{
     api_version::{ServedVersionConfig, VersionName},
     cache::CacheConfig,
     headers::{HeadersConfig, SecurityHeadersConfig},
+    trace::RouteTracingConfig,
     upstream::{RetryConfig, TimeoutsConfig},
     values::{ByteSize, Name, OneOrMany},
 };
@@ -66,6 +67,9 @@ pub struct RouteConfig {
     /// Bytes of a request's body, instead of the process's limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_limit: Option<ByteSize>,
+    /// Sampling and trace formats, instead of those of `process.telemetry.tracing`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracing: Option<RouteTracingConfig>,
 }
 
 /// The requests a route takes. All conditions must hold.

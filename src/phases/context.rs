@@ -16,7 +16,7 @@ use crate::{
         route::{Route, Served, Target},
         snapshot::Snapshot,
     },
-    telemetry::metrics::InFlight,
+    telemetry::{metrics::InFlight, trace::RequestTrace},
     upstream::{Attempt, Tried},
 };
 
@@ -30,6 +30,8 @@ pub struct RequestContext {
     pub listener: Option<Arc<Listener>>,
     /// The id in logs, answers and upstream requests.
     pub request_id: Option<RequestId>,
+    /// The trace it belongs to. `None` when tracing is off.
+    pub trace: Option<RequestTrace>,
     /// The generation this request is served by.
     pub snapshot: Option<Arc<Snapshot>>,
     /// The version of the API it is for. `None` on routes without versions.
@@ -136,6 +138,7 @@ impl RequestContext {
             client: None,
             listener: None,
             request_id: None,
+            trace: None,
             snapshot: None,
             version: None,
             plan: None,

@@ -16,4 +16,5 @@ pub mod mapping;
 pub mod observe;
 pub mod rejection;
 pub mod route;
+pub mod trace;
 pub mod upstream;

@@ -11,7 +11,7 @@ use super::{
     context::{Current, RequestContext},
     failure,
     rejection::Rejection,
-    upstream,
+    trace, upstream,
 };
 use crate::{
     downstream::GatedStream,
@@ -96,6 +96,7 @@ pub fn finish(
             _ => {}
         }
     }
+    trace::counted(ctx, resources);
     if let Some(log) = &resources.access_log {
         write(log, exchange, ctx, duration, error);
     }
@@ -160,9 +161,12 @@ fn write(
     let plan = ctx.plan.as_ref();
     let attempts = &ctx.attempts;
     let version = ctx.version.as_ref();
+    let ids = ctx.trace.as_ref().map(|trace| (trace.trace.hex(), trace.span.hex()));
     log.write(&AccessRecord {
         time: SystemTime::now(),
         request_id: ctx.id(),
+        trace_id: ids.as_ref().map(|(trace, _)| trace.as_str()),
+        span_id: ids.as_ref().map(|(_, span)| span.as_str()),
         client: ctx.client.as_ref().map(|client| client.address),
         listener: ctx.listener.as_ref().map_or("", |listener| &listener.name),
         protocol: Protocol::from(request.version),

@@ -12,6 +12,7 @@ use super::{
     deadline::{self, Wait},
     failure, mapping,
     rejection::{Rejection, is_final},
+    trace,
 };
 use crate::{
     downstream::GatedStream,
@@ -74,6 +75,7 @@ pub fn pick(session: &mut Session, ctx: &mut RequestContext) -> Result<Box<HttpP
     attempts.sent = false;
     attempts.current = Current::Begun(attempt);
     attempts.in_flight = Some(target.metrics.begin());
+    trace::attempt(ctx);
     if let Some(left) = left {
         shorten(&mut peer, left, session.is_upgrade_req());
     }

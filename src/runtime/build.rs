@@ -21,12 +21,14 @@ use crate::{
         headers::HeaderRulesConfig,
         path::key,
         route::{MatchConfig, RespondConfig, RouteConfig},
+        trace::RouteTracingConfig,
         traffic::TrafficConfig,
         values::{Name, OneOrMany},
     },
     headers::{Forwarding, HeaderRules, Message, SecurityHeaders},
     mapping::Mapping,
     routing::{Entry, PathPolicy, Redirect, Rewrite, RouteTable, WeightedSplit, captures_of},
+    telemetry::trace::RouteTracing,
     upstream::{RetryPolicy, Upstream},
 };
 
@@ -178,8 +180,13 @@ impl RouteBuilder<'_> {
             security_headers: security?,
             cache: cache?,
             on_write: on_write?,
+            tracing: self.tracing(route.tracing.as_ref()),
             metrics: self.resources.metrics.route(route.name.as_str()),
         })
+    }
+
+    fn tracing(&self, own: Option<&RouteTracingConfig>) -> Option<RouteTracing> {
+        self.resources.tracing.as_ref().map(|tracing| tracing.on_route(own))
     }
 
     fn cache(
@@ -266,6 +273,7 @@ impl RouteBuilder<'_> {
             security_headers: security.flatten(),
             cache: None,
             on_write: TagTemplates::default(),
+            tracing: self.tracing(None),
             metrics: self.resources.metrics.route(VERSION_LIST),
         })
     }

@@ -29,6 +29,7 @@ mod routing;
 mod shutdown;
 mod slow_clients;
 mod tls;
+mod tracing;
 mod tunnels;
 mod upstreams;
 mod versions;

@@ -6,6 +6,7 @@
 mod fields;
 mod process;
 mod route;
+mod trace;
 mod upstream;
 
 use std::path::Path;
@@ -20,6 +21,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
         upstream::check(&upstream_path(name.as_str()), upstream, &mut problems);
     }
     route::check(&config.traffic, &mut problems);
+    trace::check(config, &mut problems);
     fields::forwarding(&config.traffic.forwarding, &mut problems);
     fields::headers("traffic.headers", &config.traffic.headers, &mut problems);
     if let Some(security) = &config.traffic.security_headers {
@@ -44,6 +46,7 @@ pub(super) fn referenced_files(config: &Config) -> Vec<(String, &Path)> {
     if let Some(ca) = config.process.cache.redis.as_ref().and_then(|redis| redis.tls.ca.as_deref()) {
         files.push(("process.cache.redis.tls.ca".to_owned(), ca));
     }
+    trace::files(config, &mut files);
     for (name, upstream) in &config.traffic.upstreams {
         let Some(tls) = &upstream.tls else { continue };
         let here = format!("{}.tls", upstream_path(name.as_str()));

@@ -15,7 +15,7 @@ use tokio::{io::AsyncWriteExt, time::timeout};
 
 use crate::{
     downstream::GatedStream,
-    phases::{admit, cache, context::RequestContext, headers, observe, observe::Exchange, route},
+    phases::{admit, cache, context::RequestContext, headers, observe, observe::Exchange, route, trace},
     runtime::{listener::Listener, resources::Resources, snapshot::SnapshotCell},
 };
 
@@ -60,6 +60,7 @@ pub async fn answer(
     if headers::to_downstream(&mut response, &ctx).is_err() {
         return Outcome::Passed;
     }
+    trace::begin(&request, &mut ctx, resources);
     let _head = stream.admit(head, crate::downstream::Allowance::Bytes(0));
     let body = if request.method == Method::HEAD { Bytes::new() } else { body };
     let sent = send(stream, &response, &body, resources.limits.write_timeout.get()).await;

@@ -20,6 +20,7 @@ mod registry;
 mod route;
 mod scope;
 mod tier;
+mod trace;
 mod upstream;
 
 pub use api_version::ApiVersionFamilies;
@@ -31,6 +32,7 @@ pub use process::ProcessMetrics;
 pub use registry::{Metrics, MetricsError};
 pub use route::{InFlight, RouteMetrics};
 pub use tier::TierMetrics;
+pub use trace::TraceMetrics;
 pub use upstream::UpstreamMetrics;
 
 /// The content type of [`Metrics::render`].

@@ -13,6 +13,7 @@ use super::{
     listener::{ListenerFamilies, ListenerMetrics},
     process::ProcessMetrics,
     route::{RouteFamilies, RouteMetrics},
+    trace::TraceMetrics,
     upstream::{UpstreamFamilies, UpstreamMetrics},
 };
 
@@ -37,6 +38,7 @@ pub struct Metrics {
     cache: Arc<CacheFamilies>,
     api_versions: Arc<ApiVersionFamilies>,
     process: ProcessMetrics,
+    traces: Arc<TraceMetrics>,
 }
 
 impl Metrics {
@@ -70,6 +72,7 @@ impl Metrics {
             cache: CacheFamilies::register(&registrar)?,
             api_versions: ApiVersionFamilies::register(&registrar)?,
             process: ProcessMetrics::register(&registrar, version, revision)?,
+            traces: Arc::new(TraceMetrics::register(&registrar)?),
             registry,
         })
     }
@@ -107,6 +110,11 @@ impl Metrics {
     /// The series of the process itself.
     pub fn process(&self) -> &ProcessMetrics {
         &self.process
+    }
+
+    /// The series of traces.
+    pub fn traces(&self) -> &Arc<TraceMetrics> {
+        &self.traces
     }
 
     /// Everything, in the text format 0.0.4. Gauges that show a state, such as
