@@ -94,6 +94,7 @@ impl ProxyHttp for Gateway {
     }
 
     fn cache_key_callback(&self, _session: &Session, ctx: &mut Self::CTX) -> Result<CacheKey> {
+        trace::cache_asked(ctx);
         cache::key(ctx)
     }
 

@@ -36,7 +36,8 @@ use crate::{
         until_end::UntilEnd,
     },
     tasks::{
-        Drain, KeepCache, ProbeUpstreams, Signals, WarmUp, WatchCertificates, WatchConfig, WriteAccessLog,
+        Drain, ExportTraces, KeepCache, ProbeUpstreams, Signals, WarmUp, WatchCertificates, WatchConfig,
+        WriteAccessLog,
     },
     telemetry::{access_log::AccessLogWriter, log},
     tls,
@@ -247,6 +248,10 @@ impl Tasks<'_> {
         }
         let cache = KeepCache { resources: Arc::clone(self.resources) };
         server.add_service(background_service("keep cache", cache));
+        if self.resources.tracing.as_ref().is_some_and(|tracing| tracing.spans.is_some()) {
+            let export = ExportTraces { resources: Arc::clone(self.resources) };
+            server.add_service(background_service("export traces", export));
+        }
         let access_log = self.resources.access_log.clone().zip(writer);
         if let Some((log, writer)) = access_log.clone() {
             server.add_service(background_service("write access log", WriteAccessLog { log, writer }));

@@ -183,8 +183,7 @@ pub struct SpansConfig {
 #[serde(deny_unknown_fields, default)]
 pub struct ExportConfig {
     /// How OTLP is spoken.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub protocol: Option<ExportProtocol>,
+    pub protocol: ExportProtocol,
     /// The collector, such as `http://127.0.0.1:4317`; over HTTP the whole URL, such as
     /// `http://127.0.0.1:4318/v1/traces`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -220,7 +219,7 @@ pub struct ExportConfig {
 impl Default for ExportConfig {
     fn default() -> Self {
         Self {
-            protocol: None,
+            protocol: ExportProtocol::Grpc,
             endpoint: None,
             headers: BTreeMap::new(),
             gzip: None,
@@ -236,12 +235,14 @@ impl Default for ExportConfig {
 }
 
 /// How OTLP is spoken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExportProtocol {
     /// gRPC.
+    #[default]
     Grpc,
-    /// Protobuf over HTTP.
+    /// Protobuf over HTTP: `http/protobuf` in `OTEL_EXPORTER_OTLP_PROTOCOL`.
+    #[serde(alias = "http/protobuf")]
     Http,
 }
 

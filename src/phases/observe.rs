@@ -38,6 +38,8 @@ pub struct Exchange<'a> {
     pub bytes_out: u64,
     /// What the cache did, on routes that have one.
     pub cache: Option<CacheResult>,
+    /// How that was found out.
+    pub lookup: cache::Lookup,
 }
 
 /// Writes down what became of a request that went through Pingora.
@@ -62,6 +64,7 @@ pub fn close(session: &mut Session, error: Option<&Error>, ctx: &mut RequestCont
         bytes_in: session.body_bytes_read() as u64,
         bytes_out: session.body_bytes_sent() as u64,
         cache: cache::result(session, ctx),
+        lookup: cache::lookup(session),
         request: session.req_header(),
     };
     finish(&exchange, reason, ctx, resources);
@@ -96,7 +99,7 @@ pub fn finish(
             _ => {}
         }
     }
-    trace::counted(ctx, resources);
+    trace::finish(exchange, error, ctx, resources, now);
     if let Some(log) = &resources.access_log {
         write(log, exchange, ctx, duration, error);
     }

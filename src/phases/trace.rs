@@ -1,9 +1,14 @@
-//! The trace of a request: begun with it, told to backends.
+//! The trace of a request: begun with it, told to backends, made into spans when it is over.
+
+mod finish;
+
+use std::time::Instant;
 
 use pingora_core::Result;
 use pingora_http::RequestHeader;
 
-use super::context::RequestContext;
+pub use self::finish::finish;
+use super::context::{EndedAttempt, RequestContext};
 use crate::{
     runtime::resources::Resources,
     telemetry::trace::{RequestTrace, RouteTracing, is_trace_field},
@@ -28,10 +33,20 @@ fn settings<'a>(ctx: &'a RequestContext, resources: &'a Resources) -> Option<&'a
     ctx.plan.as_ref().map_or(common, |plan| plan.route.tracing.as_ref())
 }
 
+/// Notes when the cache is asked. Only the first time: later ones follow a wait.
+pub fn cache_asked(ctx: &mut RequestContext) {
+    if ctx.trace.is_some() {
+        ctx.cache_asked.get_or_insert_with(Instant::now);
+    }
+}
+
 /// Gives an attempt that begins a span of its own.
 pub fn attempt(ctx: &mut RequestContext) {
     if let Some(trace) = &mut ctx.trace {
         trace.begin_attempt();
+        ctx.attempts.failure = None;
+        ctx.attempts.connect = [None; 2];
+        ctx.attempts.reused = false;
     }
 }
 
@@ -51,9 +66,21 @@ pub fn to_upstream(upstream: &mut RequestHeader, ctx: &RequestContext, resources
     })
 }
 
-/// Counts the request by the trace it stated.
-pub fn counted(ctx: &RequestContext, resources: &Resources) {
-    if let Some(trace) = &ctx.trace {
-        resources.metrics.traces().context(trace.format, trace.result);
-    }
+/// Notes an attempt that has just ended.
+pub fn attempted(ctx: &mut RequestContext, now: Instant) {
+    let (Some(trace), Some(attempt)) = (&ctx.trace, ctx.attempts.current.attempt()) else { return };
+    let attempts = &ctx.attempts;
+    let ended = EndedAttempt {
+        span: trace.attempt,
+        backend: attempt.backend().clone(),
+        started: attempt.started(),
+        ended: now,
+        reused: attempts.reused,
+        connect: attempts.connect,
+        first_byte: attempts.first_byte,
+        status: attempts.status,
+        failure: attempts.failure,
+    };
+    let earlier = ctx.attempts.ended.last.replace(ended);
+    ctx.attempts.ended.earlier.extend(earlier);
 }

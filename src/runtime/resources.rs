@@ -90,7 +90,7 @@ impl Resources {
         let dropped = metrics.process().access_log_dropped();
         Ok(Self {
             access_log: AccessLog::from_config(log, dropped).map(Arc::new),
-            tracing: tracing.map(Tracing::new),
+            tracing: Tracing::compile(&config.telemetry, metrics.traces())?,
             metrics,
             listeners,
             certificates,

@@ -4,6 +4,7 @@
 //! the current snapshot holds. None of them starts before the server does.
 
 mod drain;
+mod export_traces;
 mod keep_cache;
 mod probe_upstreams;
 mod signals;
@@ -13,6 +14,7 @@ mod watch_config;
 mod write_access_log;
 
 pub use drain::Drain;
+pub use export_traces::ExportTraces;
 pub use keep_cache::KeepCache;
 pub use probe_upstreams::ProbeUpstreams;
 pub use signals::Signals;

@@ -17,6 +17,7 @@ use crate::{
     downstream::GatedStream,
     phases::{admit, cache, context::RequestContext, headers, observe, observe::Exchange, route, trace},
     runtime::{listener::Listener, resources::Resources, snapshot::SnapshotCell},
+    telemetry::cache::{CacheResult, Tier},
 };
 
 /// Fields that a request for a plain hit may have; others are left to Pingora.
@@ -71,7 +72,8 @@ pub async fn answer(
         tls_version: tls.as_ref().map(|tls| &*tls.version),
         bytes_in: 0,
         bytes_out: if sent { body.len() as u64 } else { 0 },
-        cache: Some(crate::telemetry::cache::CacheResult::Hit),
+        cache: Some(CacheResult::Hit),
+        lookup: cache::Lookup { tier: Some(Tier::Memory), ..cache::Lookup::default() },
     };
     cache::served(&ctx, resources);
     observe::finish(&exchange, None, &mut ctx, resources);

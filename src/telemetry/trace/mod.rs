@@ -6,19 +6,29 @@
 mod b3;
 mod baggage;
 mod context;
+mod export;
 mod id;
 mod jaeger;
+mod keep;
+mod queue;
+mod record;
 mod request;
 mod sampling;
 mod settings;
+mod spans;
 mod w3c;
 
 pub use baggage::Baggage;
 pub use context::{Remote, Said};
+pub use export::Export;
 pub use id::{Hex, SpanId, TraceId};
+pub use keep::{Ending, Keep, Kept};
+pub use queue::SpanQueue;
+pub use record::{AttemptRecord, CacheRecord, MappedBody, RequestRecord};
 pub use request::{RequestTrace, is_trace_field};
 pub use sampling::Threshold;
-pub use settings::{RouteTracing, Tracing};
+pub use settings::{RouteTracing, Spans, Tracing};
+pub use spans::Detail;
 
 use super::label::label;
 
@@ -51,5 +61,17 @@ label! {
         Invalid = "invalid",
         /// Who stated it is not trusted: a new one begins.
         Untrusted = "untrusted",
+    }
+}
+
+label! {
+    /// What became of a span.
+    SpanOutcome {
+        /// The collector has it.
+        Exported = "exported",
+        /// The collector could not be reached, or refused it.
+        Failed = "failed",
+        /// There was no room in the queue, or no time at the end.
+        Dropped = "dropped",
     }
 }

@@ -1,17 +1,10 @@
 //! What is taken from callers, and what backends are told.
 
-use crate::harness::{Answer, Client, Gateway, Origin, gateway::Builder, ports::Port};
+use super::tracing;
+use crate::harness::{Answer, Client, Gateway, Origin, ports::Port};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN: &str = "00f067aa0ba902b7";
-
-/// The process section with tracing as given.
-fn tracing(builder: Builder, yaml: &str) -> Builder {
-    let telemetry = format!(
-        "{{ log: {{ format: text, level: info }}, access_log: {{ format: json }}, tracing: {yaml} }}"
-    );
-    builder.process("telemetry", &telemetry)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn backends_and_the_log_get_the_ids_of_a_trusted_callers_trace() {
