@@ -1,7 +1,9 @@
 //! What would become of a request, worked out offline by the pure parts of the phases.
 
 mod action;
+mod auth;
 mod cache;
+mod rate_limit;
 mod version;
 
 use std::fmt;
@@ -12,6 +14,7 @@ use serde::Serialize;
 
 use self::action::Seen;
 use crate::{
+    config::upstream::ConcurrencyConfig,
     phases::route,
     routing::{Considered, Outcome, RequestParts},
     runtime::{
@@ -62,6 +65,10 @@ pub struct Taken {
     pub host: Option<String>,
     /// The upstreams with their shares.
     pub upstreams: Vec<Share>,
+    /// The limits that it must keep, a line for each.
+    pub rate_limits: Vec<String>,
+    /// Who calls, a line for each thing.
+    pub auth: Vec<String>,
     /// What the cache does with it, a line for each thing.
     pub cache: Vec<String>,
     /// Most bytes of a body.
@@ -83,6 +90,8 @@ pub struct Share {
     pub timeouts: String,
     /// Attempts in all.
     pub attempts: u8,
+    /// Requests at once, and those that wait. `None`: as many as come.
+    pub concurrency: Option<ConcurrencyConfig>,
 }
 
 impl Question {
@@ -144,14 +153,17 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result
     };
     let route: &Route = matched.value;
     let version = version::of(snapshot, route, &parts, stated);
-    let (refused, served) = match &version {
+    let (unserved, served) = match &version {
         Some(Ok(version)) => (version.refused.clone(), route.served(version.wish.version)),
         Some(Err(refused)) => (Some(refused.clone()), None),
         None => (None, None),
     };
+    let auth::Caller { lines: auth, identity, refused } = auth::caller(route, &parts);
+    let refused = unserved.or(refused);
     let seen = Seen { snapshot, sent: &sent, parts: &parts, captures: &matched.captures };
     let becomes = action::of(&seen, route, served);
     let action = if refused.is_some() { "refused".to_owned() } else { becomes.action };
+    let cache = |config| cache::lines(config, route, &parts, &matched.captures, identity.as_deref());
     let config = snapshot.config.routes.iter().find(|config| config.name.as_str() == route.name);
     let taken = Taken {
         name: route.name.clone(),
@@ -162,7 +174,10 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result
         target: becomes.target,
         host: becomes.host.filter(|host| !host.is_empty()),
         upstreams: becomes.upstreams,
-        cache: config.map_or_else(Vec::new, |config| cache::lines(config, route, &parts, &matched.captures)),
+        auth,
+        rate_limits: config
+            .map_or_else(Vec::new, |config| rate_limit::lines(&snapshot.config, config, route, parts.method)),
+        cache: config.map_or_else(Vec::new, cache),
         body_limit: route.body_limit,
     };
     Ok(Explanation { request: described, route: Some(taken), refused, considered })
@@ -199,8 +214,12 @@ impl fmt::Display for Explanation {
             if let Some(host) = &route.host {
                 writeln!(f, "host       {host}")?;
             }
-            for (index, line) in route.cache.iter().enumerate() {
-                writeln!(f, "{:<11}{line}", if index == 0 { "cache" } else { "" })?;
+            for (name, lines) in
+                [("auth", &route.auth), ("limits", &route.rate_limits), ("cache", &route.cache)]
+            {
+                for (index, line) in lines.iter().enumerate() {
+                    writeln!(f, "{:<11}{line}", if index == 0 { name } else { "" })?;
+                }
             }
             for share in &route.upstreams {
                 writeln!(
@@ -212,6 +231,12 @@ impl fmt::Display for Explanation {
                     share.backends.join(", ")
                 )?;
                 writeln!(f, "           {}; at most {} attempts", share.timeouts, share.attempts)?;
+                if let Some(ConcurrencyConfig { limit, queue, queue_timeout }) = &share.concurrency {
+                    writeln!(
+                        f,
+                        "           {limit} requests at once, {queue} wait for {queue_timeout} at most"
+                    )?;
+                }
             }
         }
         writeln!(f, "considered")?;

@@ -2,17 +2,20 @@
 
 // Floor 1: what the operator wrote.
 pub mod config;
-// Floor 2: how the process speaks about itself, and how it reads.
+// Floor 2: how the process speaks about itself, how it reads, and how it reaches Redis.
 pub mod grammar;
+pub mod redis;
 pub mod telemetry;
 // Floor 3: capabilities, which do not know each other.
 pub mod api_version;
+pub mod auth;
 pub mod cache;
 pub mod downstream;
 pub mod framing;
 pub mod headers;
 pub mod mapping;
 pub mod proxy_protocol;
+pub mod rate_limit;
 pub mod routing;
 pub mod tls;
 pub mod upstream;

@@ -13,10 +13,12 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, RangeType, Sess
 
 use crate::{
     phases::{
-        admit, cache,
+        admit, answer, api_version,
+        auth::{self, Judgement},
+        cache,
         context::RequestContext,
-        failure, headers, invalidate, mapping, observe,
-        rejection::{self, Rejection},
+        failure, headers, invalidate, mapping, observe, rate_limit,
+        rejection::Rejection,
         route, trace, upstream,
     },
     runtime::{resources::Resources, snapshot::SnapshotCell},
@@ -35,14 +37,30 @@ impl Gateway {
     }
 
     /// From the request to the plan: everything that can refuse before a backend is asked.
-    fn plan(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
-        admit::check(session.req_header(), &self.resources)?;
-        admit::normalize(session.req_header_mut())?;
-        let request = session.req_header();
+    async fn plan(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
+        // Nobody asks for a refresh in the background: whoever did has been charged.
+        let is_refresh = session.subrequest_ctx.is_some();
+        let request = session.req_header_mut();
+        admit::check(request, &self.resources)?;
+        admit::normalize(request)?;
+        auth::strip(request, ctx);
         route::select(request, ctx, &self.resources)?;
-        admit::announced_body(request, ctx.planned()?.route.body_limit)?;
+        let known = match auth::judge(request, ctx)? {
+            Judgement::Admitted => Ok(()),
+            Judgement::Refused(refusal) => Err(auth::refuse(&refusal, ctx)),
+            Judgement::Undecided(question) => {
+                Box::pin(auth::settle(question, request, ctx, &self.resources)).await
+            }
+        };
+        if !is_refresh {
+            // Those that are refused are charged too, or credentials could be guessed at will.
+            rate_limit::charge(request, ctx).await?;
+        }
+        known?;
+        auth::count(ctx);
+        api_version::called(request, ctx, &self.resources);
         cache::begin(request, ctx, &self.resources);
-        Ok(())
+        admit::announced_body(request, ctx.planned()?.route.body_limit)
     }
 }
 
@@ -73,15 +91,15 @@ impl ProxyHttp for Gateway {
                 return Ok(true);
             }
             Err(refusal) => {
-                Box::pin(rejection::respond(session, ctx, refusal)).await;
+                Box::pin(answer::respond(session, ctx, refusal)).await;
                 return Ok(true);
             }
         }
-        match self.plan(session, ctx) {
+        match self.plan(session, ctx).await {
             Ok(()) if ctx.target().is_some() => Ok(false),
-            Ok(()) => Box::pin(route::answer_locally(session, ctx)).await,
+            Ok(()) => Box::pin(route::answer_locally(session, ctx, &self.resources)).await,
             Err(refusal) => {
-                Box::pin(rejection::respond(session, ctx, refusal)).await;
+                Box::pin(answer::respond(session, ctx, refusal)).await;
                 Ok(true)
             }
         }
@@ -151,12 +169,16 @@ impl ProxyHttp for Gateway {
     }
 
     async fn proxy_upstream_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
-        match cache::only_if_cached(ctx).and_then(|()| upstream::prepare(ctx)) {
+        let prepared = match cache::only_if_cached(ctx) {
+            Ok(()) => upstream::prepare(ctx).await,
+            Err(refusal) => Err(refusal),
+        };
+        match prepared {
             // Pingora serves the stale response when no backend can be picked.
             Err(_) if session.cache.can_serve_stale_error() => Ok(true),
             Ok(()) => Ok(true),
             Err(refusal) => {
-                Box::pin(rejection::respond(session, ctx, refusal)).await;
+                Box::pin(answer::respond(session, ctx, refusal)).await;
                 Ok(false)
             }
         }
@@ -209,7 +231,7 @@ impl ProxyHttp for Gateway {
         mapping::instruct(upstream, session, ctx)?;
         cache::sent(ctx, &self.resources);
         cache::coding::to_upstream(upstream, ctx)?;
-        headers::to_upstream(upstream, session.req_header().version, ctx)?;
+        headers::to_upstream(upstream, session.req_header(), ctx)?;
         trace::to_upstream(upstream, ctx, &self.resources)?;
         upstream::begun(ctx, session.is_body_done());
         Ok(())
@@ -271,7 +293,7 @@ impl ProxyHttp for Gateway {
         // Pingora closes the connection after an error: the answer must not promise otherwise.
         session.set_keepalive(None);
         let refusal = failure::refusal_of(ctx, error);
-        let error_code = rejection::respond(session, ctx, refusal).await;
+        let error_code = answer::respond(session, ctx, refusal).await;
         FailToProxy { error_code, can_reuse_downstream: false }
     }
 

@@ -36,8 +36,8 @@ use crate::{
         until_end::UntilEnd,
     },
     tasks::{
-        Drain, ExportTraces, KeepCache, ProbeUpstreams, Signals, WarmUp, WatchCertificates, WatchConfig,
-        WriteAccessLog,
+        Drain, ExportTraces, KeepCache, KeepLimits, ProbeUpstreams, RefreshKeys, Signals, WarmUp,
+        WatchCertificates, WatchConfig, WriteAccessLog,
     },
     telemetry::{access_log::AccessLogWriter, log},
     tls,
@@ -213,7 +213,7 @@ fn admin_service(
     resources: &Arc<Resources>,
     reloader: &Arc<Reloader>,
 ) -> UntilEnd<Service<HttpServer<Admin>>> {
-    let app = Admin::new(Arc::clone(resources), Arc::clone(reloader));
+    let app = Admin::new(Arc::clone(resources), Arc::clone(reloader), admin.token.clone());
     let mut service = Service::new("admin".to_owned(), HttpServer::new_app(app));
     service.threads = Some(1);
     service.add_tcp(&admin.address.to_string());
@@ -239,6 +239,8 @@ impl Tasks<'_> {
         let probes =
             ProbeUpstreams { cell: Arc::clone(self.cell), resources: Arc::clone(self.resources), prober };
         server.add_service(background_service("probe upstreams", probes)).add_dependency(warm);
+        let keys = RefreshKeys { cell: Arc::clone(self.cell), resources: Arc::clone(self.resources) };
+        server.add_service(background_service("refresh keys", keys)).add_dependency(warm);
         let config = self.process.reload.clone();
         let watch = WatchConfig { reloader: Arc::clone(self.reloader), config };
         server.add_service(background_service("watch configuration", watch));
@@ -251,6 +253,10 @@ impl Tasks<'_> {
         if self.resources.tracing.as_ref().is_some_and(|tracing| tracing.spans.is_some()) {
             let export = ExportTraces { resources: Arc::clone(self.resources) };
             server.add_service(background_service("export traces", export));
+        }
+        if let Some(shared) = &self.resources.rate_limits.shared {
+            let limits = KeepLimits { shared: Arc::clone(shared) };
+            server.add_service(background_service("keep rate limits", limits));
         }
         let access_log = self.resources.access_log.clone().zip(writer);
         if let Some((log, writer)) = access_log.clone() {

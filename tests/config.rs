@@ -156,6 +156,47 @@ fn a_mapping_is_tried_at_every_load() {
     assert_eq!((broken.len(), broken[0].line), (1, 8));
 }
 
+/// The same for identity: what is only unusual is not counted.
+#[test]
+fn one_mistake_about_identity_is_one_finding() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("nilegate.yaml");
+    let key = "{ id: a, hash: 'sha256:d7ecdf25eaf3deba0f2628771dbdd22d4138ab6cf38f91ed02a2ca0dec7c8ab7' }";
+    let good = format!("api_keys: {{ header: X-Key, keys: [{key}] }}");
+    for (provider, route) in [
+        (good.as_str(), "auth: { with: nobody }"),
+        (&good, "auth: { with: [p, nobody] }"),
+        (&good, "auth: { with: p, forward: { 'X Y': subject } }"),
+        (&good, "auth: { with: p, forward: { Host: subject } }"),
+        (&good, "auth: { with: p }, cache: {}"),
+        (&good, "cache: { partition: roles }"),
+        ("jwt: { keys: { secret: '' } }", "auth: { with: p }"),
+        ("jwt: { keys: { secret: x }, algorithms: [ES256] }", "auth: { with: p }"),
+        ("jwt: { keys: { secret: x }, from: { header: 'a b' } }", "auth: { with: p }"),
+        ("jwt: { keys: { pem: /nowhere } }", "auth: { with: p }"),
+        ("jwt: { keys: { pem: '-----BEGIN PUBLIC KEY-----' } }", "auth: { with: p }"),
+        ("jwt: { keys: { jwks_file: /nowhere } }", "auth: { with: p }"),
+        ("jwt: { keys: { jwks: { upstream: b, path: /k } } }", "auth: { with: p }"),
+        ("jwt: { keys: { jwks: { upstream: a, path: /k } }, algorithms: [HS256] }", "auth: { with: p }"),
+        ("api_keys: { header: X-Key, keys: [{ id: a, hash: x }] }", "auth: { with: p }"),
+        ("api_keys: { header: X-Key, keys: [] }", "auth: { with: p }"),
+        ("basic: { users: [] }", "auth: { with: p }"),
+        ("basic: { users: [{ name: e, hash: sesame }] }", "auth: { with: p }"),
+        ("forward: { upstream: a, path: verify, identity: { subject: X } }", "auth: { with: p }"),
+        ("forward: { upstream: a, path: /v, send: ['X Y'], identity: { subject: X } }", "auth: { with: p }"),
+    ] {
+        let text = format!(
+            "process: {{ listeners: [{{ address: 127.0.0.1:1 }}] }}\n\
+             traffic:\n  upstreams: {{ a: {{ backends: [x:1] }} }}\n  auth: {{ providers: {{ p: {{ {provider} }} }} }}\n  \
+             routes: [{{ name: a, upstream: a, {route} }}]\n"
+        );
+        fs::write(&file, &text).unwrap();
+        let error = server::load(&file).err().unwrap_or_else(|| panic!("no findings: {text}"));
+        let errors = error.findings.iter().filter(|finding| finding.is_error()).count();
+        assert_eq!(errors, 1, "{text}\n{error}");
+    }
+}
+
 #[test]
 fn shipped_files_load_without_any_environment() {
     for path in yaml_files("conf") {

@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, Method, header};
 pub use self::{
     bypass::Bypass,
     judge::{NotStored, Storable},
-    slot::Target,
+    slot::{ByIdentity, Target},
 };
 use self::{bypass::BypassRules, slot::SlotRules};
 use super::{
@@ -90,7 +90,8 @@ impl CachePolicy {
     }
 
     /// Whether a request may be answered from the cache and fill it, and what it wishes.
-    /// Conditions and a `Range` are no obstacle.
+    /// Conditions and a `Range` are no obstacle. `caller` is what
+    /// [`Self::partition_by_identity`] asks for.
     ///
     /// # Errors
     /// Why it leaves the cache alone.
@@ -99,6 +100,7 @@ impl CachePolicy {
         method: &Method,
         headers: &HeaderMap,
         query: Option<&str>,
+        caller: Option<&[u8]>,
     ) -> Result<RequestDirectives, Bypass> {
         if !matches!(*method, Method::GET | Method::HEAD) {
             return Err(Bypass::Method);
@@ -112,7 +114,7 @@ impl CachePolicy {
             return Err(Bypass::Upgrade);
         }
         self.bypass.check(headers, query)?;
-        if !self.slot.has_partition(headers) {
+        if !self.slot.has_partition(headers, caller) {
             return Err(Bypass::Partition);
         }
         if !self.obeys_requests {
@@ -120,6 +122,11 @@ impl CachePolicy {
         }
         let wishes = RequestDirectives::read(headers);
         if wishes.no_store { Err(Bypass::NoStore) } else { Ok(wishes) }
+    }
+
+    /// What of the caller's identity keeps the slots of different callers apart, if it does.
+    pub fn partition_by_identity(&self) -> Option<&ByIdentity> {
+        self.slot.partition_by_identity()
     }
 
     /// Tags of every response of the route.

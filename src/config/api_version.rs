@@ -3,8 +3,8 @@
 
 use std::{borrow::Cow, cmp::Ordering, collections::BTreeMap, fmt, str::FromStr, time::SystemTime};
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::{
     headers::HeadersConfig,
@@ -47,7 +47,7 @@ pub struct ApiVersionsConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub list: Option<String>,
     /// By what callers are told apart in the report of who calls which version:
-    /// `header:Name`, or `address`.
+    /// `identity`, `address` or `header:Name`.
     #[serde(default)]
     pub consumer: ConsumerConfig,
 }
@@ -152,8 +152,11 @@ pub struct ServedVersionConfig {
 /// By what callers are told apart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ConsumerConfig {
-    /// The client's address.
+    /// The verified identity: the id of an API key, the client of a token, or else a keyed hash
+    /// of its subject. Where there is none, the address.
     #[default]
+    Identity,
+    /// The client's address.
     Address,
     /// A request field.
     Header(String),
@@ -164,9 +167,12 @@ impl FromStr for ConsumerConfig {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
+            None if text == "identity" => Ok(Self::Identity),
             None if text == "address" => Ok(Self::Address),
             Some(("header", name)) if !name.is_empty() => Ok(Self::Header(name.to_owned())),
-            _ => Err(format!("`{text}` is not a consumer; write `header:X-Client-Id` or `address`")),
+            _ => Err(format!(
+                "`{text}` is not a consumer; write `identity`, `address` or `header:X-Client-Id`"
+            )),
         }
     }
 }
@@ -174,6 +180,7 @@ impl FromStr for ConsumerConfig {
 impl fmt::Display for ConsumerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Identity => f.write_str("identity"),
             Self::Address => f.write_str("address"),
             Self::Header(name) => write!(f, "header:{name}"),
         }
@@ -268,7 +275,12 @@ string_value!(
     r"^([0-9]{4}-[0-9]{2}-[0-9]{2}(T.+)?|\$\{.+)$",
     "a day such as `2027-06-30`, or a time (RFC 3339)"
 );
-string_value!(ConsumerConfig, "Consumer", r"^(address|header:.+|\$\{.+)$", "`header:Name` or `address`");
+string_value!(
+    ConsumerConfig,
+    "Consumer",
+    r"^(identity|address|header:.+|\$\{.+)$",
+    "`identity`, `address` or `header:Name`"
+);
 
 #[cfg(test)]
 mod tests {

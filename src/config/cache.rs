@@ -10,6 +10,5 @@ pub use policy::{
 };
 pub use store::{
     CacheStoreConfig, CompressValuesConfig, EncryptionConfig, Eviction, LeaseConfig, MemoryTierConfig,
-    PurgeConfig, RedisBreakerConfig, RedisConfig, RedisTlsConfig, SentinelConfig, StatsConfig,
-    WriteQueueConfig,
+    PurgeConfig, RedisConfig, StatsConfig, WriteQueueConfig,
 };

@@ -16,7 +16,7 @@ pub struct Changes {
     pub removed: Vec<String>,
     /// In both, but different.
     pub changed: Vec<String>,
-    /// How many upstreams and routes are the same in both.
+    /// How many upstreams, routes, rate limits and auth providers are the same in both.
     pub kept: usize,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Display for Changes {
     }
 }
 
-/// The parts of `traffic:` that differ: upstreams and routes by name, the rest by key.
+/// The parts of `traffic:` that differ: upstreams, routes and rate limits by name, the rest by key.
 pub fn traffic(old: &TrafficConfig, new: &TrafficConfig) -> Changes {
     let mut changes = Changes::default();
     let upstreams: BTreeSet<_> = old.upstreams.keys().chain(new.upstreams.keys()).collect();
@@ -48,6 +48,16 @@ pub fn traffic(old: &TrafficConfig, new: &TrafficConfig) -> Changes {
         let (before, after) = (find(old), find(new));
         let label = format!("route {name}");
         changes.note(label, before.map(|i| &old.routes[i]), after.map(|i| &new.routes[i]));
+    }
+    let limits: BTreeSet<_> = old.rate_limits.keys().chain(new.rate_limits.keys()).collect();
+    for name in limits {
+        let label = format!("rate limit {name}");
+        changes.note(label, old.rate_limits.get(name), new.rate_limits.get(name));
+    }
+    let providers: BTreeSet<_> = old.auth.providers.keys().chain(new.auth.providers.keys()).collect();
+    for name in providers {
+        let label = format!("auth provider {name}");
+        changes.note(label, old.auth.providers.get(name), new.auth.providers.get(name));
     }
     if old.paths != new.paths {
         changes.changed.push("paths".to_owned());

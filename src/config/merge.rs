@@ -27,7 +27,7 @@ pub(super) fn unique_keys(node: &mut Node, names: &[String], findings: &mut Vec<
 }
 
 /// Adds what a further file says. Sections may be spread over files, keys may
-/// not: only upstreams and routes add up.
+/// not: only upstreams, rate limits and routes add up.
 pub(super) fn merge(into: &mut Node, from: Node, names: &[String], findings: &mut Vec<Located>) {
     merge_at("", into, from, names, findings);
 }
@@ -41,7 +41,11 @@ fn merge_at(here: &str, into: &mut Node, from: Node, names: &[String], findings:
         };
         let path = path::key(here, &key.name);
         match (path.as_str(), &mut existing.value, value.value) {
-            ("process" | "traffic" | "traffic.upstreams", Value::Map(_), Value::Map(added)) => {
+            (
+                "process" | "traffic" | "traffic.upstreams" | "traffic.rate_limits",
+                Value::Map(_),
+                Value::Map(added),
+            ) => {
                 merge_at(&path, existing, Node::new(Value::Map(added), value.place), names, findings);
             }
             ("traffic.routes", Value::List(routes), Value::List(added)) => routes.extend(added),

@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod api_version;
+pub mod auth;
 mod bounds;
 pub mod cache;
 mod decode;
@@ -20,6 +21,8 @@ mod merge;
 pub mod path;
 pub mod print;
 pub mod process;
+pub mod rate_limit;
+pub mod redis;
 mod repair;
 pub mod route;
 pub mod schema;

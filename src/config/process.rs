@@ -7,11 +7,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    cache::CacheStoreConfig,
+    cache::{CacheStoreConfig, RedisConfig},
+    rate_limit::RateLimitsConfig,
+    redis::RedisServerConfig,
     telemetry::TelemetryConfig,
     tls::ListenerTlsConfig,
     trace::TrustConfig,
-    values::{ByteSize, Name, Period},
+    values::{ByteSize, Name, Period, Secret},
 };
 
 /// The `process:` section. A change here needs a restart or an upgrade.
@@ -44,9 +46,20 @@ pub struct ProcessConfig {
     /// Where responses are kept.
     #[serde(default)]
     pub cache: CacheStoreConfig,
+    /// What all rate limits share.
+    #[serde(default)]
+    pub rate_limits: RateLimitsConfig,
     /// Logs and traces.
     #[serde(default)]
     pub telemetry: TelemetryConfig,
+}
+
+impl ProcessConfig {
+    /// Where the buckets of shared limits are.
+    pub fn limits_redis(&self) -> Option<RedisServerConfig> {
+        let own = self.rate_limits.redis.clone();
+        own.or_else(|| self.cache.redis.as_ref().map(RedisConfig::server))
+    }
 }
 
 fn default_upstream_pool() -> usize {
@@ -112,11 +125,13 @@ pub struct ProxyProtocolConfig {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdminConfig {
-    /// Address and port. Keep it on loopback or behind a network policy: it has
-    /// no authentication of its own yet.
+    /// Address and port. Without a token, keep it on loopback or behind a network policy.
     #[serde(default = "default_admin_address")]
     #[schemars(with = "String")]
     pub address: SocketAddr,
+    /// The bearer token for everything but probes and metrics. Leave out: nothing is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret>,
 }
 
 fn default_admin_address() -> SocketAddr {
@@ -125,7 +140,7 @@ fn default_admin_address() -> SocketAddr {
 
 impl Default for AdminConfig {
     fn default() -> Self {
-        Self { address: default_admin_address() }
+        Self { address: default_admin_address(), token: None }
     }
 }
 

@@ -7,8 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{
     api_version::{ServedVersionConfig, VersionName},
+    auth::RouteAuthConfig,
     cache::CacheConfig,
     headers::{HeadersConfig, SecurityHeadersConfig},
+    rate_limit::RateLimitUse,
     trace::RouteTracingConfig,
     upstream::{RetryConfig, TimeoutsConfig},
     values::{ByteSize, Name, OneOrMany},
@@ -16,7 +18,7 @@ use super::{
 
 /// One entry of `traffic.routes:`.
 ///
-/// Exactly one of `upstream`, `split`, `redirect` and `respond` says what
+/// Exactly one of `upstream`, `split`, `redirect`, `respond` and `serve` says what
 /// becomes of a matching request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -38,6 +40,12 @@ pub struct RouteConfig {
     /// Answers with a fixed response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub respond: Option<RespondConfig>,
+    /// Answers with what the gateway knows of itself. Use it with `auth`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serve: Option<ServeConfig>,
+    /// Who may ask, and what backends learn of them. Leave out: anybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<RouteAuthConfig>,
     /// Changes to the request target on its way to the upstream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rewrite: Option<RewriteConfig>,
@@ -64,6 +72,9 @@ pub struct RouteConfig {
     /// what the path captured.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub on_write: Vec<String>,
+    /// Limits that a request must keep, all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rate_limit: Vec<RateLimitUse>,
     /// Bytes of a request's body, instead of the process's limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_limit: Option<ByteSize>,
@@ -183,6 +194,14 @@ pub struct RespondConfig {
     /// Its media type.
     #[serde(default = "default_content_type")]
     pub content_type: String,
+}
+
+/// What the gateway knows of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ServeConfig {
+    /// The statistics of the cache, as JSON.
+    CacheStats,
 }
 
 fn default_respond_status() -> u16 {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::trace::TracingConfig;
+use super::{trace::TracingConfig, values::Secret};
 
 /// The `process.telemetry:` section.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -18,6 +18,10 @@ pub struct TelemetryConfig {
     /// Traces. Leave out: trace fields pass as they come, and no request has a trace id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tracing: Option<TracingConfig>,
+    /// What names of callers in the access log are hashed with, the same on all nodes whose logs
+    /// are to be compared. Leave out: a new one for each process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub identity_secret: Option<Secret>,
 }
 
 /// The log of the process.

@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     api_version::ApiVersionsConfig,
+    auth::AuthConfig,
     headers::{ForwardingConfig, HeadersConfig, SecurityHeadersConfig},
     mapping::MappingConfig,
+    rate_limit::RateLimitConfig,
     route::RouteConfig,
     upstream::UpstreamConfig,
     values::Name,
@@ -20,6 +22,12 @@ use super::{
 pub struct TrafficConfig {
     /// Groups of backends, by name.
     pub upstreams: BTreeMap<Name, UpstreamConfig>,
+    /// Limits that routes name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub rate_limits: BTreeMap<Name, RateLimitConfig>,
+    /// Ways of proving who one is.
+    #[serde(skip_serializing_if = "AuthConfig::is_empty")]
+    pub auth: AuthConfig,
     /// Which requests go where.
     pub routes: Vec<RouteConfig>,
     /// The versions of the API. Leave out: requests have none.

@@ -41,6 +41,9 @@ pub struct UpstreamConfig {
     /// Refusing requests while the whole upstream fails. Leave out: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub circuit_breaker: Option<CircuitBreakerConfig>,
+    /// Requests served at once. Leave out: as many as come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<ConcurrencyConfig>,
     /// How backends named by DNS are looked up.
     #[serde(default)]
     pub dns: DnsConfig,
@@ -325,6 +328,27 @@ impl Default for CircuitBreakerConfig {
             open_for: Period::secs(5),
             half_open_requests: 3,
         }
+    }
+}
+
+/// Requests served at once, and those that wait.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConcurrencyConfig {
+    /// Requests at the backends at once, over all of them.
+    #[schemars(range(min = 1))]
+    pub limit: u32,
+    /// Requests that wait at once; further ones are refused.
+    #[serde(default)]
+    pub queue: u32,
+    /// Longest time that one waits.
+    #[serde(default = "ConcurrencyConfig::default_queue_timeout")]
+    pub queue_timeout: Period,
+}
+
+impl ConcurrencyConfig {
+    fn default_queue_timeout() -> Period {
+        Period::millis(100)
     }
 }
 

@@ -8,7 +8,7 @@ use std::{borrow::Cow, fmt, marker::PhantomData, str::FromStr, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, Error as _, IntoDeserializer as _},
+    de::{self, IntoDeserializer as _},
 };
 
 /// A length of time such as `30s`, `250ms` or `1h 30m`. Bare numbers are refused.
@@ -162,12 +162,12 @@ impl fmt::Display for Name {
 /// Gives a value type its string form in serde and a pattern in the schema.
 macro_rules! string_value {
     ($type:ty, $name:literal, $pattern:literal, $description:literal) => {
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        impl<'de> serde::Deserialize<'de> for $type {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 struct Text;
                 impl serde::de::Visitor<'_> for Text {
                     type Value = String;
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                         f.write_str($description)
                     }
                     fn visit_str<E: serde::de::Error>(self, v: &str) -> Result<String, E> {
@@ -177,22 +177,22 @@ macro_rules! string_value {
                         Ok(v.to_string())
                     }
                 }
-                deserializer.deserialize_any(Text)?.parse().map_err(D::Error::custom)
+                deserializer.deserialize_any(Text)?.parse().map_err(serde::de::Error::custom)
             }
         }
 
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        impl serde::Serialize for $type {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.collect_str(self)
             }
         }
 
-        impl JsonSchema for $type {
-            fn schema_name() -> Cow<'static, str> {
+        impl schemars::JsonSchema for $type {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
                 $name.into()
             }
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                json_schema!({
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
                     "type": "string",
                     "pattern": $pattern,
                     "description": $description,

@@ -46,7 +46,7 @@ fn api(base: &str) -> Vec<Example> {
         example(
             "A page of patients",
             format!("curl -s '{base}/api/v1/patients?limit=3&offset=10'"),
-            "\"total\": ",
+            "\"total\":",
         ),
         example(
             "A new patient",

@@ -11,7 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use futures::Stream;
+use futures::{Stream, stream};
 use http::HeaderMap;
 use pingora_core::{
     Error, ErrorType, Result,
@@ -214,14 +214,15 @@ impl Session for LimitedUpload {
         self.inner.get_retry_buffer()
     }
 
-    // HTTP/2 has no messages beside the body.
+    // HTTP/2 has no messages beside the body. Pingora wants to see both ends all the same when
+    // the session with the backend is one of its own kind too.
 
     async fn finish_custom(&mut self) -> Result<()> {
         Ok(())
     }
 
     fn take_custom_message_reader(&mut self) -> Option<Messages> {
-        None
+        Some(Box::new(stream::empty()))
     }
 
     fn restore_custom_message_reader(&mut self, _reader: Messages) -> Result<()> {
@@ -229,7 +230,7 @@ impl Session for LimitedUpload {
     }
 
     fn take_custom_message_writer(&mut self) -> Option<Box<dyn CustomMessageWrite>> {
-        None
+        Some(Box::new(()))
     }
 
     fn restore_custom_message_writer(&mut self, _writer: Box<dyn CustomMessageWrite>) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use super::Share;
 use crate::{
+    config::route::ServeConfig,
     phases::route,
     routing::{Captures, RequestParts},
     runtime::{
@@ -42,6 +43,9 @@ pub(super) fn of(seen: &Seen<'_, '_>, route: &Route, served: Option<&Served>) ->
         Action::Respond { status, content_type, body } => {
             let kind = content_type.to_str().unwrap_or("");
             local(format!("answered with {}, {} bytes of {kind}", status.as_u16(), body.len()))
+        }
+        Action::Serve(ServeConfig::CacheStats) => {
+            local("answered with the statistics of the cache".to_owned())
         }
         Action::VersionList => local("answered with the list of the versions".to_owned()),
     }
@@ -90,5 +94,6 @@ fn describe_share(snapshot: &Snapshot, target: &Target, share: f64) -> Share {
             .map_or_else(Vec::new, |s| s.backends.iter().map(|b| b.address().to_owned()).collect()),
         timeouts,
         attempts: target.retry().attempts(),
+        concurrency: section.and_then(|section| section.concurrency.clone()),
     }
 }

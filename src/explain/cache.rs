@@ -1,7 +1,9 @@
 //! What the cache would do with a request.
 
 use crate::{
+    auth::Identity,
     config::{cache::CacheConfig, route::RouteConfig},
+    phases::auth::partition,
     routing::{Captures, RequestParts},
     runtime::route::Route,
 };
@@ -12,6 +14,7 @@ pub fn lines(
     route: &Route,
     parts: &RequestParts<'_>,
     captures: &Captures<'_, '_>,
+    identity: Option<&Identity>,
 ) -> Vec<String> {
     if !matches!(parts.method.as_str(), "GET" | "HEAD" | "OPTIONS" | "TRACE") {
         let mut voids = vec!["its URL".to_owned()];
@@ -19,7 +22,9 @@ pub fn lines(
         return vec![format!("a success voids {}", voids.join(", "))];
     }
     let (Some(section), Some(cache)) = (&config.cache, &route.cache) else { return Vec::new() };
-    if let Err(bypass) = cache.policy.request(parts.method, parts.headers, parts.query) {
+    let by = cache.policy.partition_by_identity();
+    let caller = by.and_then(|by| partition(by, identity?));
+    if let Err(bypass) = cache.policy.request(parts.method, parts.headers, parts.query, caller.as_deref()) {
         return vec![format!("left alone: {}", bypass.as_str())];
     }
     let mut lines = vec![format!("key of {}", key(section, config, parts).join(", "))];

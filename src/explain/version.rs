@@ -44,6 +44,9 @@ pub fn of(
     if served.spoken != wish.version {
         lines.push(format!("answered by the service that speaks {}", versions.name(served.spoken)));
     }
+    if let Some(mapping) = &served.mapping {
+        lines.push(format!("bodies mapped by {}", mapping.names.join(", then ")));
+    }
     let life = versions.life(wish.version);
     let now = SystemTime::now();
     let phase = life.phase(now);

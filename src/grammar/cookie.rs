@@ -3,7 +3,7 @@
 use http::{HeaderMap, header};
 
 /// The values of a cookie, in the order sent (RFC 6265 section 4.2).
-pub fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+pub fn cookies<'h>(headers: &'h HeaderMap, name: &str) -> impl Iterator<Item = &'h [u8]> {
     let lines = headers.get_all(header::COOKIE).into_iter();
     lines.flat_map(|line| line.as_bytes().split(|&byte| byte == b';')).filter_map(move |pair| {
         let pair = pair.trim_ascii();

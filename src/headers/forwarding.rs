@@ -4,7 +4,7 @@
 //! with their look-alikes. `X-Real-IP` is removed and not set: `X-Forwarded-For` says the same
 //! and more.
 
-mod claims;
+pub(super) mod claims;
 mod hop;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Version, header};

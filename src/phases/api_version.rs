@@ -10,6 +10,7 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use super::{context::RequestContext, rejection::Rejection};
 use crate::{
     api_version::{VersionError, Versions, Wish, life::Phase, listing},
+    auth::{Identity, Kind},
     config::api_version::ConsumerConfig,
     routing::RequestParts,
     runtime::{resources::Resources, route::Route},
@@ -119,8 +120,12 @@ pub fn resolve(
         return Ok(());
     }
     let now = SystemTime::now();
-    families.called(versions.name(wish.version), &route.name, &consumer(ctx, parts.headers), now);
-    match life.phase(now) {
+    let phase = life.phase(now);
+    if !matches!(phase, Phase::Current | Phase::Deprecated) {
+        // Nobody will be asked who calls.
+        families.called(versions.name(wish.version), &route.name, &consumer(ctx, parts.headers), now);
+    }
+    match phase {
         Phase::Current | Phase::Deprecated => Ok(()),
         Phase::Sunset => refuse(VersionRefusal::Sunset, Some(wish.origin), None),
         Phase::Brownout { until } => {
@@ -128,6 +133,16 @@ pub fn resolve(
             let wait = u32::try_from(wait).unwrap_or(u32::MAX);
             refuse(VersionRefusal::Brownout, Some(wish.origin), Some(wait))
         }
+    }
+}
+
+/// Counts the call of a version that ends, once it is known who calls.
+pub fn called(request: &RequestHeader, ctx: &RequestContext, resources: &Resources) {
+    let (Some(RequestVersion { versions, wish, .. }), Some(plan)) = (&ctx.version, &ctx.plan) else { return };
+    if versions.life(wish.version).ends() {
+        let consumer = consumer(ctx, &request.headers);
+        let families = resources.metrics.api_versions();
+        families.called(versions.name(wish.version), &plan.route.name, &consumer, SystemTime::now());
     }
 }
 
@@ -140,7 +155,24 @@ fn consumer(ctx: &RequestContext, headers: &HeaderMap) -> String {
             // Long enough for any name of an application, too short to fill a table with.
             value.map_or_else(|| "_none".to_owned(), |value| value.chars().take(64).collect())
         }
+        Some(ConsumerConfig::Identity) if ctx.identity.is_some() => {
+            ctx.identity.as_deref().map(name).unwrap_or_default()
+        }
         _ => ctx.client.as_ref().map_or_else(|| "_none".to_owned(), |client| client.address.to_string()),
+    }
+}
+
+/// A name for a caller that is no personal data: of an application where there is one.
+fn name(identity: &Identity) -> String {
+    let client = || ["azp", "client_id"].iter().find_map(|name| identity.claim(name)?.as_str());
+    match identity.kind() {
+        Kind::ApiKey => format!("{}:{}", identity.provider(), identity.subject()),
+        _ => match client() {
+            Some(client) => {
+                format!("{}:{}", identity.provider(), client.chars().take(64).collect::<String>())
+            }
+            None => format!("{}:{}", identity.provider(), identity.tag()),
+        },
     }
 }
 

@@ -9,8 +9,10 @@ use http::{HeaderValue, StatusCode};
 
 use super::{api_version::RequestVersion, cache::CacheUse, rejection::Rejection};
 use crate::{
+    auth::Identity,
     downstream::DeadlineHandle,
     headers::{Client, RequestId},
+    rate_limit::Report,
     runtime::{
         listener::Listener,
         route::{Route, Served, Target},
@@ -21,7 +23,7 @@ use crate::{
         reason::UpstreamFailure,
         trace::{RequestTrace, SpanId},
     },
-    upstream::{Attempt, Backend, Tried},
+    upstream::{Attempt, Backend, Permit, Tried},
 };
 
 /// The facts of one request, each written once by the phase that finds them out.
@@ -46,8 +48,12 @@ pub struct RequestContext {
     pub version: Option<RequestVersion>,
     /// The plan, once matched.
     pub plan: Option<Plan>,
+    /// Who calls. `None`: nobody that is known.
+    pub identity: Option<Arc<Identity>>,
     /// What the cache has to do with it. `None`: nothing.
     pub cache: Option<Box<CacheUse>>,
+    /// What the most pressing limit of the route said. `None`: no limit concerns it.
+    pub rate_limit: Option<Report>,
     /// What was tried upstream.
     pub attempts: Attempts,
     /// Ends waits on the client's side. `None` for an HTTP/2 request without a body.
@@ -81,6 +87,10 @@ pub struct Plan {
 /// What was tried upstream for one request.
 #[derive(Default)]
 pub struct Attempts {
+    /// The leave to go to the upstream, where it serves only so many at once.
+    pub permit: Option<Permit>,
+    /// Whether that leave was refused.
+    pub is_shed: bool,
     /// How many attempts were begun.
     pub count: u8,
     /// The backends tried before the current attempt.
@@ -190,7 +200,9 @@ impl RequestContext {
             snapshot: None,
             version: None,
             plan: None,
+            identity: None,
             cache: None,
+            rate_limit: None,
             attempts: Attempts::default(),
             deadline: None,
             body_received: 0,

@@ -5,12 +5,7 @@ use std::{sync::Arc, time::Instant};
 use pingora_core::{Error, ErrorSource, ErrorType, RetryType};
 use pingora_proxy::Session;
 
-use super::{
-    context::RequestContext,
-    deadline,
-    rejection::{Rejection, is_final},
-    upstream::attempted,
-};
+use super::{answer::is_final, context::RequestContext, deadline, rejection::Rejection, upstream::attempted};
 use crate::{
     mapping::exchange::Refusal,
     runtime::route::Target,

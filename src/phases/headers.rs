@@ -11,7 +11,7 @@ use pingora_core::{
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
-use super::{api_version, context::RequestContext};
+use super::{api_version, auth, context::RequestContext, rate_limit};
 use crate::{
     cache::directives::{CAPABILITY, CAPABILITY_FIELD},
     headers::{self, Hop},
@@ -21,7 +21,11 @@ use crate::{
 ///
 /// # Errors
 /// A refusal if routing has not run, or if a field cannot be set.
-pub fn to_upstream(upstream: &mut RequestHeader, version: Version, ctx: &RequestContext) -> Result<()> {
+pub fn to_upstream(
+    upstream: &mut RequestHeader,
+    request: &RequestHeader,
+    ctx: &RequestContext,
+) -> Result<()> {
     let plan = ctx.planned()?;
     headers::strip_request(upstream);
     if let Some(target) = &plan.rewritten {
@@ -30,9 +34,10 @@ pub fn to_upstream(upstream: &mut RequestHeader, version: Version, ctx: &Request
     if let (Some(snapshot), Some(client), Some(listener), Some(id)) =
         (&ctx.snapshot, &ctx.client, &ctx.listener, &ctx.request_id)
     {
-        let hop = Hop { client, listener: &listener.fields, version, id };
+        let hop = Hop { client, listener: &listener.fields, version: request.version, id };
         snapshot.forwarding.to_upstream(upstream, &hop)?;
     }
+    auth::to_upstream(upstream, request, ctx)?;
     if plan.route.cache.as_ref().is_some_and(|cache| cache.policy.heeds_surrogate_control()) {
         // Instead of what the client sent: what it claims must not decide what all others get.
         upstream.insert_header(CAPABILITY_FIELD, CAPABILITY)?;
@@ -109,7 +114,7 @@ impl HttpModule for NoTransferCoding {
     }
 }
 
-/// Completes the response for the client: id, protective fields, the route's rules.
+/// Completes the response for the client: id, limits, protective fields, the route's rules.
 ///
 /// # Errors
 /// If a field cannot be set.
@@ -119,6 +124,7 @@ pub fn to_downstream(response: &mut ResponseHeader, ctx: &RequestContext) -> Res
     }
     identify(response, ctx)?;
     api_version::announce(response, ctx)?;
+    rate_limit::describe(response, ctx)?;
     if let Some(plan) = &ctx.plan {
         if let Some(security) = &plan.route.security_headers {
             security.apply(response, ctx.is_tls())?;

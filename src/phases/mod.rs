@@ -5,7 +5,9 @@
 //! anything up by name: the route that was matched holds all there is.
 
 pub mod admit;
+pub mod answer;
 pub mod api_version;
+pub mod auth;
 pub mod cache;
 pub mod context;
 pub mod deadline;
@@ -14,6 +16,7 @@ pub mod headers;
 pub mod invalidate;
 pub mod mapping;
 pub mod observe;
+pub mod rate_limit;
 pub mod rejection;
 pub mod route;
 pub mod trace;

@@ -14,6 +14,7 @@ use super::{
     trace, upstream,
 };
 use crate::{
+    auth::Identity,
     downstream::GatedStream,
     runtime::resources::Resources,
     telemetry::{
@@ -105,6 +106,7 @@ pub fn finish(
     }
     // Dropped here and not with the session, which a kept-alive connection holds longer.
     ctx.attempts.current = Current::None;
+    ctx.attempts.permit = None;
     ctx.plan = None;
 }
 
@@ -193,6 +195,7 @@ fn write(
         cache: exchange.cache.map(CacheResult::as_str),
         api_version: version.map(|version| version.versions.name(version.wish.version)),
         api_version_source: version.map(|version| version.wish.origin.as_str()),
+        identity: ctx.identity.as_deref().map(Identity::tag),
         user_agent: header(http::header::USER_AGENT),
     });
 }

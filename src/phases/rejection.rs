@@ -3,16 +3,12 @@
 use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::StatusCode;
 use pingora_core::{Error, ErrorSource, ErrorType};
-use pingora_http::ResponseHeader;
-use pingora_proxy::Session;
 
-use super::{
-    api_version::{self, VersionProblem},
-    context::RequestContext,
-};
+use super::api_version::{self, VersionProblem};
 use crate::{
+    auth::AuthError,
     framing,
     telemetry::reason::{BadRequestReason, ErrorReason},
 };
@@ -36,8 +32,15 @@ pub enum Rejection {
     UnsupportedMedia,
     /// The service's body cannot be mapped to the version of the client.
     MappingResponse,
+    /// A rate limit of the route is used up.
+    RateLimited {
+        /// Whole seconds until a request would pass.
+        retry_after: u32,
+    },
     /// No backend of the upstream is usable.
     NoHealthyBackend,
+    /// The upstream has as many requests as it may.
+    Overloaded,
     /// The circuit breaker of the upstream is open.
     CircuitOpen,
     /// No connection to a backend.
@@ -62,6 +65,8 @@ pub enum Rejection {
     PurgeForbidden,
     /// It lacks the token for what it asks.
     Unauthorized,
+    /// Its credentials are not accepted, or not enough.
+    Auth(AuthError),
     /// The client went away.
     ClientAbort,
     /// The client took too long to send.
@@ -82,7 +87,9 @@ impl Rejection {
             Self::MappingRequest => ErrorReason::MappingRequest,
             Self::UnsupportedMedia => ErrorReason::UnsupportedMedia,
             Self::MappingResponse => ErrorReason::MappingResponse,
+            Self::RateLimited { .. } => ErrorReason::RateLimited,
             Self::NoHealthyBackend => ErrorReason::NoHealthyBackend,
+            Self::Overloaded => ErrorReason::Overloaded,
             Self::CircuitOpen => ErrorReason::CircuitOpen,
             Self::ConnectFailed => ErrorReason::ConnectFailed,
             Self::ConnectTimeout => ErrorReason::ConnectTimeout,
@@ -95,6 +102,9 @@ impl Rejection {
             Self::ApiVersion(_) => ErrorReason::ApiVersion,
             Self::PurgeForbidden => ErrorReason::PurgeForbidden,
             Self::Unauthorized => ErrorReason::Unauthorized,
+            Self::Auth(AuthError::Forbidden) => ErrorReason::Forbidden,
+            Self::Auth(AuthError::Unavailable) => ErrorReason::AuthUnavailable,
+            Self::Auth(_) => ErrorReason::Unauthorized,
             Self::ClientAbort => ErrorReason::ClientAbort,
             Self::ClientTimeout => ErrorReason::ClientTimeout,
             Self::OutOfOrder | Self::Internal => ErrorReason::Internal,
@@ -106,6 +116,7 @@ impl Rejection {
         match self {
             Self::BadRequest(reason) => reason.as_str(),
             Self::ApiVersion(problem) => problem.code(),
+            Self::Auth(error) => error.as_str(),
             other => other.reason().as_str(),
         }
     }
@@ -121,7 +132,8 @@ impl Rejection {
             Self::MappingRequest => StatusCode::BAD_REQUEST,
             Self::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MappingResponse => StatusCode::BAD_GATEWAY,
-            Self::NoHealthyBackend | Self::CircuitOpen => StatusCode::SERVICE_UNAVAILABLE,
+            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::NoHealthyBackend | Self::Overloaded | Self::CircuitOpen => StatusCode::SERVICE_UNAVAILABLE,
             Self::ConnectFailed | Self::TlsFailed | Self::UpstreamReset | Self::UpstreamBadResponse => {
                 StatusCode::BAD_GATEWAY
             }
@@ -130,6 +142,13 @@ impl Rejection {
             Self::ApiVersion(problem) => problem.status(),
             Self::PurgeForbidden => StatusCode::FORBIDDEN,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Auth(error) => match error {
+                // Not one caller but several, or nobody knows which: RFC 6750 section 3.1.
+                AuthError::Duplicate | AuthError::Conflict => StatusCode::BAD_REQUEST,
+                AuthError::Forbidden => StatusCode::FORBIDDEN,
+                AuthError::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::UNAUTHORIZED,
+            },
             // 499 is nginx's; it is never sent, only counted.
             Self::ClientAbort => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
             Self::ClientTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -147,6 +166,15 @@ impl Rejection {
                 ));
             }
             Self::ApiVersion(problem) => return problem.detail(),
+            Self::Auth(error) => match error {
+                AuthError::Missing => "This needs credentials.",
+                AuthError::Forbidden => "The credentials are good, but not for this.",
+                AuthError::Unavailable => "The credentials could not be checked now.",
+                error => {
+                    let why = error.as_str().replace('_', " ");
+                    return Cow::Owned(format!("The credentials are not accepted: {why}."));
+                }
+            },
             Self::NoRoute => "No route takes this request.",
             Self::BodyTooLarge => "The request body is larger than this route allows.",
             Self::MappingRequest => {
@@ -157,7 +185,9 @@ impl Rejection {
             Self::OnlyIfCached => "There is no stored response for this request.",
             Self::PurgeForbidden => "Purging is not allowed from this address.",
             Self::Unauthorized => "This needs a bearer token.",
+            Self::RateLimited { .. } => "Too many requests: wait before the next one.",
             Self::NoHealthyBackend => "No backend of the service is available.",
+            Self::Overloaded => "The service has more requests than it can serve.",
             Self::CircuitOpen => "The service is failing and is given a pause.",
             Self::ConnectFailed => "The service could not be reached.",
             Self::ConnectTimeout => "The service could not be reached in time.",
@@ -177,6 +207,7 @@ impl Rejection {
         matches!(
             self,
             Self::NoHealthyBackend
+                | Self::Overloaded
                 | Self::CircuitOpen
                 | Self::ConnectFailed
                 | Self::ConnectTimeout
@@ -190,9 +221,11 @@ impl Rejection {
     }
 
     /// Seconds after which trying again may help.
-    fn retry_after(&self) -> Option<u32> {
+    pub(super) fn retry_after(&self) -> Option<u32> {
         match self {
-            Self::NoHealthyBackend | Self::CircuitOpen => Some(1),
+            Self::RateLimited { retry_after } => Some(*retry_after),
+            Self::NoHealthyBackend | Self::Overloaded | Self::CircuitOpen => Some(1),
+            Self::Auth(AuthError::Unavailable) => Some(1),
             Self::ApiVersion(problem) => problem.retry_after,
             _ => None,
         }
@@ -275,77 +308,6 @@ impl From<Rejection> for Box<Error> {
     fn from(rejection: Rejection) -> Self {
         rejection.into_error()
     }
-}
-
-/// Whether a response with this status ends HTTP's part of the exchange: any but an
-/// interim one. After a 101 the bytes belong to another protocol.
-pub fn is_final(status: StatusCode) -> bool {
-    !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS
-}
-
-/// Answers with the refusal, unless something has been answered already.
-///
-/// Returns the status code the client got: that of the refusal, that of the
-/// response under way, or 0 when there is nobody left to answer.
-pub async fn respond(session: &mut Session, ctx: &mut RequestContext, rejection: Rejection) -> u16 {
-    let gone = rejection == Rejection::ClientAbort;
-    let answer = session.response_written().map(|written| written.status);
-    let status = rejection.status();
-    // The first refusal is the one that counts.
-    let rejection = ctx.rejection.get_or_insert(rejection).clone();
-    if let Some(sent) = answer.filter(|sent| is_final(*sent)) {
-        // Too late for an answer: the client must see that the body is cut off.
-        session.set_keepalive(None);
-        return sent.as_u16();
-    }
-    if gone {
-        return 0;
-    }
-    match write(session, ctx, &rejection, status).await {
-        Ok(()) => status.as_u16(),
-        Err(error) => {
-            tracing::debug!("refusal could not be sent: {error}");
-            0
-        }
-    }
-}
-
-async fn write(
-    session: &mut Session,
-    ctx: &RequestContext,
-    rejection: &Rejection,
-    status: StatusCode,
-) -> pingora_core::Result<()> {
-    let body = rejection.problem(ctx.id());
-    let mut response = ResponseHeader::build(status, Some(8))?;
-    response.insert_header(header::CONTENT_TYPE, "application/problem+json")?;
-    response.insert_header(header::CONTENT_LENGTH, body.len())?;
-    response.insert_header(header::CACHE_CONTROL, "no-store")?;
-    if *rejection == Rejection::Unauthorized {
-        response.insert_header(header::WWW_AUTHENTICATE, "Bearer")?;
-    }
-    if let Some(seconds) = rejection.retry_after() {
-        response.insert_header(header::RETRY_AFTER, seconds)?;
-    }
-    super::headers::identify(&mut response, ctx)?;
-    api_version::announce(&mut response, ctx)?;
-    answer(session, response, body).await
-}
-
-/// Sends a response made by the gateway, without its body where HTTP wants none.
-pub async fn answer(
-    session: &mut Session,
-    response: ResponseHeader,
-    body: Bytes,
-) -> pingora_core::Result<()> {
-    let bodyless = session.req_header().method == http::Method::HEAD
-        || matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-        || body.is_empty();
-    session.write_response_header(Box::new(response), bodyless).await?;
-    if !bodyless {
-        session.write_response_body(Some(body), true).await?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

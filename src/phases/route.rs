@@ -7,12 +7,15 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 
 use super::{
+    answer::answer,
     api_version,
+    cache::manage,
     context::{Plan, RequestContext},
     headers::to_downstream,
-    rejection::{Rejection, answer},
+    rejection::Rejection,
 };
 use crate::{
+    config::route::ServeConfig,
     routing::{Captures, RequestParts},
     runtime::{
         resources::Resources,
@@ -136,7 +139,11 @@ pub fn parts(request: &RequestHeader) -> RequestParts<'_> {
 /// # Errors
 /// A refusal if a redirect needs a host that the request does not name, and when
 /// the answer cannot be written.
-pub async fn answer_locally(session: &mut Session, ctx: &RequestContext) -> pingora_core::Result<bool> {
+pub async fn answer_locally(
+    session: &mut Session,
+    ctx: &RequestContext,
+    resources: &Resources,
+) -> pingora_core::Result<bool> {
     let plan = ctx.planned()?;
     let (mut response, body) = match &plan.route.action {
         Action::Proxy(_) | Action::Versioned => return Ok(false),
@@ -152,6 +159,12 @@ pub async fn answer_locally(session: &mut Session, ctx: &RequestContext) -> ping
             let mut response = ResponseHeader::build(redirect.status(), Some(8))?;
             response.insert_header(header::LOCATION, to)?;
             (response, bytes::Bytes::new())
+        }
+        Action::Serve(ServeConfig::CacheStats) => {
+            let mut response = ResponseHeader::build(http::StatusCode::OK, Some(8))?;
+            response.insert_header(header::CONTENT_TYPE, "application/json")?;
+            response.insert_header(header::CACHE_CONTROL, "no-store")?;
+            (response, bytes::Bytes::from(format!("{:#}\n", manage::statistics(ctx, resources))))
         }
         Action::Respond { status, content_type, body } => {
             let mut response = ResponseHeader::build(*status, Some(8))?;

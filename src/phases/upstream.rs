@@ -1,6 +1,9 @@
 //! Choosing a backend, and following the attempt from the request to the response.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::StatusCode;
 use pingora_core::{Error, ErrorSource, ErrorType, protocols::Digest, upstreams::peer::HttpPeer};
@@ -8,30 +11,54 @@ use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
 use super::{
+    answer::is_final,
     context::{Current, RequestContext},
     deadline::{self, Wait},
     failure, mapping,
-    rejection::{Rejection, is_final},
+    rejection::Rejection,
     trace,
 };
 use crate::{
     downstream::GatedStream,
+    runtime::route::Target,
     telemetry::reason::UpstreamFailure,
     upstream::{Attempt, Failure, Outcome, Stage, Unavailable},
 };
 
-/// Chooses the backend of the first attempt, before anything is sent.
+/// Waits for the leave to go to the upstream, and chooses the backend of the first attempt,
+/// before anything is sent.
 ///
 /// # Errors
-/// [`Rejection::CircuitOpen`] or [`Rejection::NoHealthyBackend`].
-pub fn prepare(ctx: &mut RequestContext) -> Result<(), Rejection> {
+/// [`Rejection::Overloaded`], [`Rejection::CircuitOpen`] or [`Rejection::NoHealthyBackend`].
+pub async fn prepare(ctx: &mut RequestContext) -> Result<(), Rejection> {
+    let target = Arc::clone(ctx.target().ok_or(Rejection::OutOfOrder)?);
+    if target.upstream.concurrency().is_some() {
+        // Boxed: few upstreams have a limit, and every request would carry the future.
+        Box::pin(admit(&target, ctx)).await?;
+    }
     let now = Instant::now();
     let attempt = choose(ctx, now)?;
     ctx.attempts.current = Current::Chosen(attempt);
-    if let Some(target) = ctx.target() {
-        target.retry().deposit(now);
-    }
+    target.retry().deposit(now);
     Ok(())
+}
+
+/// Waits for the leave to go to the upstream. It is held until the request is over.
+async fn admit(target: &Target, ctx: &mut RequestContext) -> Result<(), Rejection> {
+    let left = deadline::time_left(ctx)?;
+    let began = Instant::now();
+    match target.upstream.admit(left).await {
+        Ok(permit) => {
+            target.metrics.queue_waited(began.elapsed());
+            ctx.attempts.permit = permit;
+            Ok(())
+        }
+        Err(reason) => {
+            target.metrics.shed(reason);
+            ctx.attempts.is_shed = true;
+            Err(Rejection::Overloaded)
+        }
+    }
 }
 
 fn choose(ctx: &RequestContext, now: Instant) -> Result<Attempt, Rejection> {
@@ -51,6 +78,10 @@ fn choose(ctx: &RequestContext, now: Instant) -> Result<Attempt, Rejection> {
 /// # Errors
 /// A refusal when no backend is usable or the time is up.
 pub fn pick(session: &mut Session, ctx: &mut RequestContext) -> Result<Box<HttpPeer>, Rejection> {
+    if ctx.attempts.is_shed {
+        // There is a stale response, which Pingora serves when no peer can be picked.
+        return Err(Rejection::Overloaded);
+    }
     let left = deadline::time_left(ctx)?;
     let target = ctx.target().cloned().ok_or(Rejection::OutOfOrder)?;
     let attempt = match std::mem::take(&mut ctx.attempts.current) {

@@ -15,18 +15,21 @@ use super::{
 };
 use crate::{
     api_version::Versions,
+    auth::{AuthRule, Authenticator},
     cache::{compress::Compression, policy::CachePolicy, tags::TagTemplates},
     config::{
         finding::Problem,
         headers::HeaderRulesConfig,
         path::key,
+        rate_limit::RateLimitUse,
         route::{MatchConfig, RespondConfig, RouteConfig},
         trace::RouteTracingConfig,
         traffic::TrafficConfig,
         values::{Name, OneOrMany},
     },
-    headers::{Forwarding, HeaderRules, Message, SecurityHeaders},
+    headers::{Forwarding, HeaderRules, IdentityFields, Message, SecurityHeaders},
     mapping::Mapping,
+    rate_limit::{Limit, RouteLimits, Scope},
     routing::{Entry, PathPolicy, Redirect, Rewrite, RouteTable, WeightedSplit, captures_of},
     telemetry::trace::RouteTracing,
     upstream::{RetryPolicy, Upstream},
@@ -49,6 +52,9 @@ pub fn build(
     let upstreams = upstreams(config, resources, previous, &mut problems);
     let mappings = mappings(config, &mut problems);
     let forwarding = problems.take("traffic.forwarding", Forwarding::compile(&config.forwarding));
+    let before = previous.map(|previous| &previous.auth);
+    let auth = Authenticator::build(&config.auth, before, resources.identity_secret, &resources.metrics);
+    let auth = problems.take("traffic.auth", auth);
     let versions = match &config.api_versions {
         Some(section) => problems.take("traffic.api_versions", Versions::compile(section)).map(Arc::new),
         None => None,
@@ -57,6 +63,7 @@ pub fn build(
         config,
         resources,
         upstreams: &upstreams,
+        auth: auth.as_ref(),
         versions: versions.as_deref(),
         mappings: &mappings,
     };
@@ -90,19 +97,27 @@ pub fn build(
         return Err(problems.0);
     }
     let table = problems.take("traffic.routes", RouteTable::build(routes));
-    match (table, forwarding) {
-        (Some(routes), Some(forwarding)) => Ok(Snapshot {
+    match (table, forwarding, auth) {
+        (Some(routes), Some(forwarding), Some(auth)) => Ok(Snapshot {
             generation: previous.map_or(1, |p| p.generation + 1),
             routes,
             paths: PathPolicy::new(&config.paths),
             versions,
             caches: config.routes.iter().any(|route| route.cache.is_some()),
             upstreams,
+            auth,
+            identity_fields: identity_fields(config),
             forwarding: Arc::new(forwarding),
             config: config.clone(),
         }),
         _ => Err(problems.0),
     }
+}
+
+/// The fields that any route forwards an identity in.
+fn identity_fields(config: &TrafficConfig) -> IdentityFields {
+    let rules = config.routes.iter().filter_map(|route| route.auth.as_ref());
+    IdentityFields::new(rules.flat_map(|auth| auth.forward.keys().map(String::as_str)))
 }
 
 fn upstreams(
@@ -143,6 +158,8 @@ struct RouteBuilder<'a> {
     upstreams: &'a BTreeMap<String, NamedUpstream>,
     versions: Option<&'a Versions>,
     mappings: &'a BTreeMap<String, Arc<Mapping>>,
+    /// `None` if something is wrong there, which has been reported.
+    auth: Option<&'a Authenticator>,
 }
 
 impl RouteBuilder<'_> {
@@ -161,6 +178,7 @@ impl RouteBuilder<'_> {
         let request = problems.take("headers.request", request);
         let response = rules(&common.response, &route.headers.response, Message::Response);
         let response = problems.take("headers.response", response);
+        let auth = self.auth(route, problems);
         let captures = captures_of(&route.matches);
         let captures: Vec<&str> = captures.iter().map(String::as_str).collect();
         let cache = self.cache(route, &captures, problems);
@@ -168,11 +186,14 @@ impl RouteBuilder<'_> {
         let (request, response) = (request?, response?);
         let common = RouteRules { request: &request, response: &response };
         let versions = self.versions(route, &common, problems);
+        let rate_limits = self.rate_limits(route, problems);
         Some(Route {
             versions: versions?,
             spells_version: self.spells_version(route),
             name: route.name.to_string(),
             action: action?,
+            rate_limits: rate_limits?,
+            auth: auth?,
             body_limit: route.body_limit.unwrap_or(self.resources.limits.body).get(),
             rewrite: rewrite?,
             request_headers: request,
@@ -187,6 +208,11 @@ impl RouteBuilder<'_> {
 
     fn tracing(&self, own: Option<&RouteTracingConfig>) -> Option<RouteTracing> {
         self.resources.tracing.as_ref().map(|tracing| tracing.on_route(own))
+    }
+
+    fn auth(&self, route: &RouteConfig, problems: &mut Problems) -> Option<Option<AuthRule>> {
+        let Some(section) = &route.auth else { return Some(None) };
+        problems.take("auth", self.auth?.rule(section)).map(Some)
     }
 
     fn cache(
@@ -211,6 +237,31 @@ impl RouteBuilder<'_> {
         }))
     }
 
+    /// The limits of a route. One of its own is called after the route and its place.
+    fn rate_limits(&self, route: &RouteConfig, problems: &mut Problems) -> Option<RouteLimits> {
+        let resources = self.resources;
+        let mut limits = Vec::with_capacity(route.rate_limit.len());
+        for (index, entry) in route.rate_limit.iter().enumerate() {
+            let at = format!("rate_limit[{index}]");
+            let (name, config) = match entry {
+                RateLimitUse::Own(config) => (format!("{}#{}", route.name, index + 1), config),
+                RateLimitUse::Named(name) => match self.config.rate_limits.get(name) {
+                    Some(config) => (name.to_string(), config),
+                    None => {
+                        problems.0.push(Problem::new(at, format!("unknown rate limit `{name}`")));
+                        continue;
+                    }
+                },
+            };
+            let is_named = matches!(entry, RateLimitUse::Named(_));
+            let scope = Scope { name: &name, route: route.name.as_str(), is_named };
+            let metrics = resources.metrics.rate_limits().limit(&name);
+            let limit = Limit::compile(scope, config, &resources.rate_limits, metrics);
+            limits.extend(problems.take(&at, limit));
+        }
+        Some(RouteLimits::new(limits))
+    }
+
     fn action(&self, route: &RouteConfig, problems: &mut Problems) -> Option<Action> {
         if route.upstream.is_some() || route.split.is_some() {
             return self.split(route, problems).map(Action::Proxy);
@@ -224,6 +275,9 @@ impl RouteBuilder<'_> {
         }
         if let Some(respond) = &route.respond {
             return respond_action(respond, problems);
+        }
+        if let Some(served) = route.serve {
+            return Some(Action::Serve(served));
         }
         problems.0.push(Problem::new(
             "",
@@ -263,6 +317,8 @@ impl RouteBuilder<'_> {
         Some(Route {
             name: VERSION_LIST.to_owned(),
             action: Action::VersionList,
+            rate_limits: RouteLimits::new(Vec::new()),
+            auth: None,
             versions: Box::default(),
             spells_version: false,
             body_limit: self.resources.limits.body.get(),

@@ -5,6 +5,7 @@
 //! anything up by name again, so no request can see half of a reload.
 
 mod build;
+pub mod calls;
 pub mod lifecycle;
 pub mod listener;
 pub mod reload;

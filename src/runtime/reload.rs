@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 
 use super::{
     build::build,
+    calls::Calls,
     resources::Resources,
     snapshot::{Snapshot, SnapshotCell},
 };
@@ -173,12 +174,19 @@ impl Reloader {
     }
 }
 
-/// Looks up and probes the upstreams of a snapshot once, all at the same time, within a limit.
+/// Looks up and probes the upstreams of a snapshot once, all at the same time, and then fetches
+/// the keys that tokens are signed with, all within a limit.
 pub async fn warm(snapshot: &Snapshot, prober: &Prober, resources: &Resources) {
     let now = Instant::now();
     let process = resources.metrics.process();
     let rounds = snapshot.upstreams.values().map(|named| named.maintain(prober, now, process));
-    if tokio::time::timeout(WARM_UP_LIMIT, futures::future::join_all(rounds)).await.is_err() {
+    let warm = async {
+        futures::future::join_all(rounds).await;
+        // By upstreams that have been looked up.
+        let calls = Calls::new(snapshot, resources);
+        futures::future::join_all(snapshot.auth.due(now).map(|provider| provider.maintain(&calls))).await;
+    };
+    if tokio::time::timeout(WARM_UP_LIMIT, warm).await.is_err() {
         tracing::warn!("upstreams were not warm within {WARM_UP_LIMIT:?}; serving all the same");
     }
 }

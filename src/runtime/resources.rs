@@ -17,12 +17,15 @@ use crate::{
         cache::{CacheStoreConfig, StatsConfig},
         finding::Problem,
         process::{LimitsConfig, ProcessConfig},
+        telemetry::TelemetryConfig,
         trace::TrustConfig,
         values::Secret,
     },
     headers::TrustedPeers,
+    rate_limit::{Buckets, LimitSecret, Shared, Stock},
     telemetry::{access_log::AccessLog, cache::Tier, metrics::Metrics, trace::Tracing},
     tls::CertificateStore,
+    upstream::Caller,
 };
 
 /// Remembers which requests were answered with what may not be stored.
@@ -59,6 +62,12 @@ pub struct Resources {
     pub purge_from: Option<TrustedPeers>,
     /// The cache's statistics on the public side.
     pub cache_stats: Option<StatsConfig>,
+    /// What rate limits are made of.
+    pub rate_limits: Stock,
+    /// What names in logs are hashed with.
+    pub identity_secret: [u8; 32],
+    /// Makes the gateway's own requests to upstreams.
+    pub caller: Caller,
     /// Starting, serving or draining.
     pub lifecycle: Lifecycle,
 }
@@ -78,6 +87,7 @@ impl Resources {
         let cache = cache_store(&config.cache, &metrics).map_err(|problem| vec![problem])?;
         let tracing = config.telemetry.tracing.as_ref();
         let trust = tracing.map_or(TrustConfig::Never, |tracing| tracing.trust.clone());
+        let rate_limits = limits_stock(config, &metrics).map_err(|problem| vec![problem])?;
         let listeners = config
             .listeners
             .iter()
@@ -91,17 +101,20 @@ impl Resources {
         Ok(Self {
             access_log: AccessLog::from_config(log, dropped).map(Arc::new),
             tracing: Tracing::compile(&config.telemetry, metrics.traces())?,
-            metrics,
             listeners,
             certificates,
             purge_from: config.cache.purge.as_ref().map(|purge| TrustedPeers::new(&purge.from)),
             cache_stats: config.cache.stats.clone(),
+            rate_limits,
             limits: config.limits.clone(),
             // Pingora keeps references to these in every session.
             cache: Box::leak(Box::new(cache)),
             cache_lock: Box::leak(CacheLock::new_boxed(FILL_LIMIT)),
             cache_predictor: Box::leak(Box::new(CachePredictor::new(PREDICTED, None))),
+            identity_secret: identity_secret(&config.telemetry),
+            caller: Caller::default(),
             lifecycle: Lifecycle::default(),
+            metrics,
         })
     }
 
@@ -113,6 +126,14 @@ impl Resources {
     /// Connections open now, over all listeners.
     pub fn open_connections(&self) -> usize {
         self.listeners.iter().map(|listener| listener.open_connections()).sum()
+    }
+}
+
+/// The same for all nodes if the configuration says so, or else this process's own.
+fn identity_secret(config: &TelemetryConfig) -> [u8; 32] {
+    match &config.identity_secret {
+        Some(secret) => blake3::derive_key("nilegate identity 1", secret.expose().as_bytes()),
+        None => rand::random(),
     }
 }
 
@@ -133,4 +154,19 @@ fn cache_store(config: &CacheStoreConfig, metrics: &Metrics) -> Result<CacheStor
         InvalidationLog::new(limits),
         Arc::clone(families),
     ))
+}
+
+fn limits_stock(config: &ProcessConfig, metrics: &Metrics) -> Result<Stock, Problem> {
+    let families = metrics.rate_limits();
+    let section = &config.rate_limits;
+    let shared = config.limits_redis().map(|server| {
+        let shared = Shared::new(&server, section.budget, Arc::clone(families.shared()));
+        let at = if section.redis.is_some() { "process.rate_limits.redis" } else { "process.cache.redis" };
+        shared.map(Arc::new).map_err(|problem| problem.within(at))
+    });
+    Ok(Stock {
+        buckets: Arc::new(Buckets::new(section.keys, Default::default(), families.displaced().clone())),
+        shared: shared.transpose()?,
+        secret: LimitSecret::new(config.cache.key_secret.as_ref().map(Secret::expose)),
+    })
 }

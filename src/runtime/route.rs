@@ -7,9 +7,12 @@ use http::{HeaderValue, StatusCode};
 
 use crate::{
     api_version::VersionIndex,
+    auth::AuthRule,
     cache::{compress::Compression, key::Tag, policy::CachePolicy, tags::TagTemplates},
+    config::route::ServeConfig,
     headers::{HeaderRules, SecurityHeaders},
     mapping::exchange::Orders,
+    rate_limit::RouteLimits,
     routing::{Redirect, Rewrite, WeightedSplit},
     telemetry::{
         api_version::VersionOrigin,
@@ -29,6 +32,10 @@ pub struct Route {
     pub versions: Box<[Option<Served>]>,
     /// Whether a path of the route names a version itself.
     pub spells_version: bool,
+    /// Limits that its requests must keep.
+    pub rate_limits: RouteLimits,
+    /// Who may ask. `None`: anybody.
+    pub auth: Option<AuthRule>,
     /// Most bytes of a request's body.
     pub body_limit: u64,
     /// Changes to the request target.
@@ -105,6 +112,8 @@ pub enum Action {
     Proxy(WeightedSplit<Arc<Target>>),
     /// A redirect.
     Redirect(Redirect),
+    /// What the gateway knows of itself.
+    Serve(ServeConfig),
     /// A fixed response.
     Respond {
         /// The status code.

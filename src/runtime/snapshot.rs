@@ -7,9 +7,10 @@ use arc_swap::{ArcSwap, Guard};
 use super::route::{Route, Target};
 use crate::{
     api_version::{Unversioned, Versions},
+    auth::Authenticator,
     cache::purge::UrlName,
     config::traffic::TrafficConfig,
-    headers::Forwarding,
+    headers::{Forwarding, IdentityFields},
     routing::{Matched, PathPolicy, RequestParts, RouteTable},
     telemetry::{
         label::{DiscoveryOutcome, Outcome},
@@ -32,6 +33,10 @@ pub struct Snapshot {
     pub caches: bool,
     /// All upstreams by name, for probes, readiness and metrics.
     pub upstreams: BTreeMap<String, NamedUpstream>,
+    /// All ways of proving who one is.
+    pub auth: Authenticator,
+    /// Fields that nobody but the gateway may write.
+    pub identity_fields: IdentityFields,
     /// What is believed of peers and said of the gateway.
     pub forwarding: Arc<Forwarding>,
     /// What it was built from.

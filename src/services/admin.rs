@@ -13,13 +13,14 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use http::{Method, Response, StatusCode, header};
+use http::{HeaderMap, Method, Response, StatusCode, header};
 use pingora_core::{apps::http_app::ServeHttp, protocols::http::ServerSession};
 use serde_json::json;
 
 use crate::{
     api_version::listing::listing,
-    config::print,
+    auth::has_bearer,
+    config::{print, values::Secret},
     runtime::{
         reload::{Outcome, Reloader},
         resources::Resources,
@@ -38,12 +39,23 @@ const BODY_LIMIT: usize = 16 << 20;
 pub struct Admin {
     resources: Arc<Resources>,
     reloader: Arc<Reloader>,
+    token: Option<Secret>,
 }
 
 impl Admin {
-    /// An admin port over the running state.
-    pub fn new(resources: Arc<Resources>, reloader: Arc<Reloader>) -> Self {
-        Self { resources, reloader }
+    /// An admin port over the running state; `token` opens what changes or shows it.
+    pub fn new(resources: Arc<Resources>, reloader: Arc<Reloader>, token: Option<Secret>) -> Self {
+        Self { resources, reloader, token }
+    }
+
+    /// Whether a request has what its path asks for. Probes and metrics ask for nothing.
+    fn may(&self, path: &str, headers: &HeaderMap) -> bool {
+        match &self.token {
+            Some(token) if !matches!(path, "/livez" | "/readyz" | "/metrics") => {
+                has_bearer(headers, token.expose())
+            }
+            _ => true,
+        }
     }
 
     async fn route(&self, method: &Method, path: &str) -> Response<Vec<u8>> {
@@ -118,6 +130,12 @@ impl Admin {
             self.resources.metrics.api_versions().set_days_to_sunset(days);
         }
         self.resources.cache.observe();
+        let limits = &self.resources.rate_limits;
+        let (in_use, capacity) = (limits.buckets.in_use(), limits.buckets.capacity());
+        self.resources.metrics.rate_limits().set_buckets(in_use, capacity);
+        if let Some(shared) = &limits.shared {
+            shared.observe();
+        }
         let metrics = self.resources.metrics.process();
         metrics.set_draining(self.resources.lifecycle.is_draining());
         let certificates: Vec<(String, i64)> = self
@@ -194,6 +212,7 @@ fn observe_upstreams(snapshot: &Snapshot) {
             };
             (backend.name.as_str(), state)
         }));
+        metrics.set_concurrency(upstream.concurrency().unwrap_or_default());
         if let Some(breaker) = state.breaker {
             metrics.set_breaker(breaker, |state| upstream.breaker_entered(state));
         }
@@ -207,6 +226,7 @@ impl ServeHttp for Admin {
         let method = session.req_header().method.clone();
         let path = session.req_header().uri.path().to_owned();
         let mut response = match path.starts_with("/cache/") {
+            _ if !self.may(&path, &session.req_header().headers) => unauthorized(),
             true => self.cache(&method, &path, session).await,
             false => self.route(&method, &path).await,
         };
@@ -259,6 +279,13 @@ fn problem(status: StatusCode, code: &str, detail: &str) -> Response<Vec<u8>> {
         "detail": detail,
     });
     respond(status, "application/problem+json", body.to_string().into_bytes())
+}
+
+fn unauthorized() -> Response<Vec<u8>> {
+    let mut response = problem(StatusCode::UNAUTHORIZED, "unauthorized", "This needs a bearer token.");
+    let challenge = header::HeaderValue::from_static("Bearer realm=\"admin\"");
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    response
 }
 
 fn not_allowed(allow: &'static str) -> Response<Vec<u8>> {

@@ -190,6 +190,26 @@ label! {
 }
 
 label! {
+    /// What a rate limit said to a request.
+    LimitResult {
+        /// It was charged for it, and all other limits let it pass too.
+        Passed = "passed",
+        /// It refused it.
+        Refused = "refused",
+    }
+}
+
+label! {
+    /// Why a request was not let through to an upstream that has enough of them.
+    ShedReason {
+        /// As many wait as may.
+        QueueFull = "queue_full",
+        /// It has waited as long as it may.
+        QueueTimeout = "queue_timeout",
+    }
+}
+
+label! {
     /// How a piece of work ended that either works or does not.
     Outcome {
         /// It worked.
@@ -227,7 +247,7 @@ mod tests {
 
     #[test]
     fn labels_are_dense_and_distinct() {
-        use crate::telemetry::{cache::*, reason::*};
+        use crate::telemetry::{auth::*, cache::*, reason::*};
         check::<Protocol>();
         check::<MethodLabel>();
         check::<StatusClass>();
@@ -242,6 +262,8 @@ mod tests {
         check::<BackendOperation>();
         check::<BackendFailure>();
         check::<Corruption>();
+        check::<AuthError>();
+        check::<Remembered>();
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 pub mod access_log;
 pub mod api_version;
+pub mod auth;
 pub mod cache;
 pub mod label;
 pub mod log;

@@ -17,16 +17,24 @@ label! {
         PurgeForbidden = "purge_forbidden",
         /// The request is for a version of the API that is not served.
         ApiVersion = "api_version",
-        /// The client lacks credentials.
+        /// The client lacks credentials, or they are not accepted.
         Unauthorized = "unauthorized",
+        /// The client's credentials are good, but not for this.
+        Forbidden = "forbidden",
+        /// The client's credentials could not be checked.
+        AuthUnavailable = "auth_unavailable",
         /// The request body cannot be mapped to the version of the service.
         MappingRequest = "mapping_request",
         /// The request body is in a coding or a form that cannot be read.
         UnsupportedMedia = "unsupported_media",
         /// The service's body cannot be mapped to the version of the client.
         MappingResponse = "mapping_response",
+        /// A rate limit of the route is used up.
+        RateLimited = "rate_limited",
         /// The upstream has no backend that may be selected.
         NoHealthyBackend = "no_healthy_backend",
+        /// The upstream has as many requests as it may.
+        Overloaded = "overloaded",
         /// The circuit breaker of the upstream is open.
         CircuitOpen = "circuit_open",
         /// No connection to the backend: refused, unreachable, reset.

@@ -3,7 +3,7 @@
 //!
 //! [`Upstream`] is the whole of it: compiled from configuration, held in an
 //! `Arc` that routes pin. A phase asks it for an [`Attempt`], turns that into a
-//! Pingora peer, and reports the outcome. Four judgements meet there, each in a
+//! Pingora peer, and reports the outcome. Five judgements meet there, each in a
 //! room of its own and none knowing the others:
 //!
 //! | room | judges by | about | effect |
@@ -11,6 +11,7 @@
 //! | `health` | probes | a backend | never chosen while unhealthy |
 //! | `ejection` | real requests | a backend | chosen only when nothing else is left |
 //! | `breaker` | real requests | the upstream | attempts are refused at once |
+//! | `concurrency` | requests in flight | a request | waits its turn, or is refused |
 //! | `retry` | the request | an attempt | repeated or not, within a budget |
 //!
 //! Selection takes no lock and allocates nothing: the set of backends is
@@ -26,7 +27,9 @@ mod attempt;
 mod backend;
 mod balancer;
 mod breaker;
+mod call;
 mod clock;
+mod concurrency;
 mod discovery;
 mod ejection;
 mod hash;
@@ -45,6 +48,8 @@ mod window;
 
 pub use attempt::{Attempt, Outcome, Tried, Unavailable};
 pub use backend::{Backend, InFlight};
+pub use call::{Answer, Call, CallFailed, Caller};
+pub use concurrency::Permit;
 pub use hash::HashKey;
 pub use health::{Health, Prober};
 pub use pool::{Upkeep, Upstream};

@@ -18,6 +18,7 @@ use super::{
     backend::{Backend, InFlight},
     balancer::{BackendSet, Balancer, Selection},
     breaker::{Breaker, Refused, Ticket},
+    concurrency::{Concurrency, Permit},
     discovery::{Answers, Origin},
     ejection::Ejection,
     hash::HashKey,
@@ -34,7 +35,7 @@ use crate::{
         finding::Problem,
         upstream::{BalanceConfig, TimeoutsConfig, UpstreamConfig},
     },
-    telemetry::label::BreakerState,
+    telemetry::label::{BreakerState, ShedReason},
 };
 
 /// A named group of backends, compiled. Routes pin it by `Arc`.
@@ -53,6 +54,7 @@ pub struct Upstream {
     probes: Schedule,
     ejection: Ejection,
     breaker: Option<Arc<Breaker>>,
+    concurrency: Option<Arc<Concurrency>>,
     retry: Arc<RetryPolicy>,
 }
 
@@ -63,7 +65,7 @@ impl Upstream {
     /// An upstream equal to the previous one *is* the previous one, with its
     /// connections' keys, health and counts, unless its TLS files changed on
     /// disk. Otherwise what was learnt about an address, the DNS answers, and
-    /// the breaker and the retry budget (if their sections are the same) are
+    /// the breaker, the permits and the retry budget (if their sections are the same) are
     /// carried over.
     ///
     /// Backends named by DNS are absent until [`Self::maintain`] has run once.
@@ -119,6 +121,7 @@ impl Upstream {
             probes: Schedule::new(config.health_check.as_ref().map_or(Duration::ZERO, |c| c.interval.get())),
             ejection: Ejection::new(config.ejection.clone()),
             breaker: carry_breaker(config, previous),
+            concurrency: carry_concurrency(config, previous),
             retry: carry_retry(config, previous),
             config: config.clone(),
         };
@@ -153,6 +156,18 @@ impl Upstream {
     }
 
     // === attempts ===
+
+    /// Waits until the request may go to a backend, no longer than `patience`. `None`: as
+    /// many may as come.
+    ///
+    /// # Errors
+    /// Why it is not to be served.
+    pub async fn admit(&self, patience: Option<Duration>) -> Result<Option<Permit>, ShedReason> {
+        match &self.concurrency {
+            Some(concurrency) => concurrency.admit(patience).await.map(Some),
+            None => Ok(None),
+        }
+    }
 
     /// Begins an attempt: asks the breaker, chooses a backend, counts it as in flight.
     pub fn attempt(
@@ -234,6 +249,12 @@ impl Upstream {
         self.breaker.as_ref().map(|b| b.state())
     }
 
+    /// Requests at the backends at once, if there is a limit: how many may be, are, and wait.
+    pub fn concurrency(&self) -> Option<(u32, u32, u32)> {
+        let concurrency = self.concurrency.as_ref()?;
+        Some((concurrency.config().limit, concurrency.in_flight(), concurrency.waiting()))
+    }
+
     /// How often the circuit breaker entered a state.
     pub fn breaker_entered(&self, state: BreakerState) -> u64 {
         self.breaker.as_ref().map_or(0, |b| b.entered(state))
@@ -264,6 +285,14 @@ fn carry_breaker(config: &UpstreamConfig, previous: Option<&Arc<Upstream>>) -> O
     let rules = config.circuit_breaker.as_ref()?;
     let old = previous.and_then(|old| old.breaker.as_ref()).filter(|old| old.config() == rules);
     Some(old.map_or_else(|| Arc::new(Breaker::new(rules.clone())), Arc::clone))
+}
+
+/// The previous permits if their rules are the same, else new ones: then requests that are
+/// still on the previous ones do not count.
+fn carry_concurrency(config: &UpstreamConfig, previous: Option<&Arc<Upstream>>) -> Option<Arc<Concurrency>> {
+    let rules = config.concurrency.as_ref()?;
+    let old = previous.and_then(|old| old.concurrency.as_ref()).filter(|old| old.config() == rules);
+    Some(old.map_or_else(|| Arc::new(Concurrency::new(rules.clone())), Arc::clone))
 }
 
 /// The previous retry policy, with its budget, if its rules are the same, else a new one.

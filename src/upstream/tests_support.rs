@@ -17,6 +17,7 @@ pub(super) fn config(backends: &[&str]) -> UpstreamConfig {
         health_check: None,
         ejection: EjectionConfig::default(),
         circuit_breaker: None,
+        concurrency: None,
         dns: DnsConfig::default(),
         keepalive: KeepaliveConfig::default(),
         required: false,

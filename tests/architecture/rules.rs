@@ -8,7 +8,7 @@ use crate::source::{Source, body};
 /// crate root. A new room gets its line here first.
 const FLOORS: &[&[&str]] = &[
     &["config"],
-    &["telemetry", "grammar"],
+    &["telemetry", "grammar", "redis"],
     &[
         "routing",
         "upstream",
@@ -17,9 +17,11 @@ const FLOORS: &[&[&str]] = &[
         "proxy_protocol",
         "framing",
         "downstream",
+        "auth",
         "cache",
         "api_version",
         "mapping",
+        "rate_limit",
     ],
     &["runtime"],
     &["phases"],

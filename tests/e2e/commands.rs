@@ -25,7 +25,8 @@ traffic:
     - { name: moved, match: { path: "/old/{id}" }, redirect: { to: "/new/{id}" } }
 "#;
 
-fn nilegate(arguments: &[&str]) -> Output {
+/// Runs a command to its end.
+pub fn nilegate(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_nilegate")).args(arguments).output().unwrap()
 }
 
@@ -33,7 +34,8 @@ fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
-fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
+/// A configuration file of this text, in a directory of its own.
+pub fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("nilegate.yaml");
     std::fs::write(&path, text).unwrap();
@@ -98,6 +100,62 @@ fn explain_says_which_route_what_target_and_why_not_the_others() {
     assert!(answer["considered"][0].as_str().unwrap().contains("not taken"), "{answer}");
     assert!(explain(&["GET", "/old/7"]).contains("redirected with 308 to /new/7"));
     assert!(explain(&["GET", "/api/../x"]).contains("refused"));
+}
+
+#[test]
+fn explain_lists_limits() {
+    let (_directory, path) = written(
+        "process: { listeners: [{ address: 127.0.0.1:1 }] }\n\
+         traffic:\n  upstreams: { a: { backends: [127.0.0.1:2], concurrency: { limit: 7, queue: 3 } } }\n  \
+         rate_limits: { per-client: { rate: 100/s, burst: 200, by: address } }\n  \
+         routes: [{ name: r, upstream: a, rate_limit: [per-client, \
+         { rate: 10/m, by: \"header:X-Tenant\", methods: [POST] }] }]\n",
+    );
+    let explain = |method| stdout(&nilegate(&["explain", method, "/", "-c", path.to_str().unwrap()]));
+    let first = "limits     per-client: 100/s, 200 at once, for each address, kept by this node\n";
+    let second = "           r#2: 10/m, 10 at once, for each header:x-tenant, kept by this node\n";
+    let said = explain("POST");
+    assert!(said.contains(&format!("{first}{second}")), "{said}");
+    assert!(said.contains("7 requests at once, 3 wait for 100ms at most"), "{said}");
+    let said = explain("GET");
+    assert!(said.contains(first) && !said.contains("r#2"), "{said}");
+}
+
+#[test]
+fn explain_says_who_would_be_taken_to_call() {
+    let key = "sha256:d7ecdf25eaf3deba0f2628771dbdd22d4138ab6cf38f91ed02a2ca0dec7c8ab7";
+    let (_directory, path) = written(&format!(
+        "process: {{ listeners: [{{ address: 127.0.0.1:1 }}] }}
+traffic:
+  upstreams: {{ a: {{ backends: [x:1] }} }}
+  auth:
+    providers:
+      partners: {{ api_keys: {{ header: X-API-Key, keys: [{{ id: lab-7, hash: '{key}', roles: [lab] }}] }} }}
+      legacy: {{ forward: {{ upstream: a, path: /verify, identity: {{ subject: X-User }} }} }}
+  routes:
+    - name: guarded
+      upstream: a
+      auth: {{ with: [partners, legacy], require: {{ any: ['role:lab', 'scope:x'] }}, forward: {{ X-Who: subject }} }}
+      cache: {{ partition: roles }}
+"
+    ));
+    let explain = |fields: &[&str]| {
+        let fields = fields.iter().flat_map(|field| ["-H", field]);
+        let all: Vec<&str> = ["explain", "GET", "/a"].into_iter().chain(fields).collect();
+        stdout(&nilegate(&[&all, &["-c", path.to_str().unwrap()][..]].concat()))
+    };
+    let said = explain(&["X-API-Key: open-sesame"]);
+    for part in [
+        "auth       required, by partners or legacy; needs role:lab or scope:x",
+        "admitted as lab-7 by partners",
+        "sends x-who: lab-7",
+        "one copy for each roles",
+    ] {
+        assert!(said.contains(part), "{part:?} is missing in:\n{said}");
+    }
+    assert!(explain(&[]).contains("refused    401 credentials_missing"));
+    assert!(explain(&["X-API-Key: x"]).contains("refused    401 api_key_unknown"));
+    assert!(explain(&["Cookie: a=b"]).contains("cannot be told offline: legacy asks its service"));
 }
 
 #[test]

@@ -42,8 +42,14 @@ impl CachePolicy {
     /// Unless the route declares otherwise, requests with credentials have slots of their own:
     /// RFC 9111 section 3.5 lets them have what was answered without credentials, but that may
     /// be another answer, such as a 401, and what they must not leave behind would keep others
-    /// waiting for it.
-    pub fn key(&self, maker: &KeyMaker, target: &Target<'_>, headers: &HeaderMap) -> Option<EntryKey> {
+    /// waiting for it. `caller` is what [`Self::partition_by_identity`] asks for.
+    pub fn key(
+        &self,
+        maker: &KeyMaker,
+        target: &Target<'_>,
+        headers: &HeaderMap,
+        caller: Option<&[u8]>,
+    ) -> Option<EntryKey> {
         let rules = &self.slot;
         let mut builder = maker.key();
         builder.part(&rules.fingerprint);
@@ -64,7 +70,7 @@ impl CachePolicy {
             add_all(cookies(headers, name), &mut builder);
         }
         if let Some(partition) = &rules.partition {
-            builder.part(partition.value(headers)?);
+            builder.part(partition.value(headers, caller)?);
         }
         Some(builder.finish())
     }
@@ -152,8 +158,15 @@ impl SlotRules {
         }
     }
 
-    pub fn has_partition(&self, headers: &HeaderMap) -> bool {
-        self.partition.as_ref().is_none_or(|partition| partition.value(headers).is_some())
+    pub fn has_partition(&self, headers: &HeaderMap, caller: Option<&[u8]>) -> bool {
+        self.partition.as_ref().is_none_or(|partition| partition.value(headers, caller).is_some())
+    }
+
+    pub fn partition_by_identity(&self) -> Option<&ByIdentity> {
+        match &self.partition {
+            Some(Partition::Identity(by)) => Some(by),
+            _ => None,
+        }
     }
 
     /// Whether HEAD has slots of its own.
@@ -166,6 +179,16 @@ impl SlotRules {
 enum Partition {
     Header(HeaderName),
     Cookie(Box<str>),
+    Identity(ByIdentity),
+}
+
+/// What of the caller's identity keeps slots apart. Whoever knows the identity hands its value in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ByIdentity {
+    /// The value of a claim.
+    Claim(Box<str>),
+    /// All that the caller is.
+    Roles,
 }
 
 impl Partition {
@@ -174,12 +197,14 @@ impl Partition {
         match config {
             PartitionConfig::Header(name) => field_name(name, path, problems).map(Self::Header),
             PartitionConfig::Cookie(name) => cookie_name(name, path, problems).map(Self::Cookie),
+            PartitionConfig::Claim(name) => Some(Self::Identity(ByIdentity::Claim(name.as_str().into()))),
+            PartitionConfig::Roles => Some(Self::Identity(ByIdentity::Roles)),
         }
     }
 
     /// The value, if there is exactly one and it is not empty: of two, the upstream might
     /// heed the other.
-    fn value<'r>(&'r self, headers: &'r HeaderMap) -> Option<&'r [u8]> {
+    fn value<'r>(&'r self, headers: &'r HeaderMap, caller: Option<&'r [u8]>) -> Option<&'r [u8]> {
         let single = |first: Option<&'r [u8]>, second: Option<&'r [u8]>| match (first, second) {
             (Some(value), None) if !value.is_empty() => Some(value),
             _ => None,
@@ -193,6 +218,7 @@ impl Partition {
                 let mut values = cookies(headers, name);
                 single(values.next(), values.next())
             }
+            Self::Identity(_) => caller,
         }
     }
 }

@@ -265,7 +265,7 @@ fn request(
     fields: &[(&str, &str)],
     query: Option<&str>,
 ) -> Result<(), Bypass> {
-    policy.request(&Method::from_bytes(method.as_bytes()).unwrap(), &headers(fields), query).map(drop)
+    policy.request(&Method::from_bytes(method.as_bytes()).unwrap(), &headers(fields), query, None).map(drop)
 }
 
 #[test]
@@ -284,8 +284,8 @@ fn rfc9111_4_only_plain_reads_use_the_cache() {
 fn rfc9111_5_2_1_requests_are_obeyed_only_where_the_route_says_so() {
     let wishes = headers(&[("cache-control", "no-cache, max-age=0")]);
     let obeying = policy(|config| config.request_directives = config::RequestDirectives::Obey);
-    assert_eq!(plain().request(&Method::GET, &wishes, None), Ok(RequestDirectives::default()));
-    assert!(obeying.request(&Method::GET, &wishes, None).unwrap().no_cache);
+    assert_eq!(plain().request(&Method::GET, &wishes, None, None), Ok(RequestDirectives::default()));
+    assert!(obeying.request(&Method::GET, &wishes, None, None).unwrap().no_cache);
     let no_store = [("cache-control", "no-store")];
     assert_eq!(request(&plain(), "GET", &no_store, None), Ok(()));
     assert_eq!(request(&obeying, "GET", &no_store, None), Err(Bypass::NoStore));
@@ -319,7 +319,7 @@ fn asked<'a>(host: &'a str, path: &'a str, query: Option<&'a str>) -> Asked<'a> 
 }
 
 fn key(policy: &CachePolicy, asked: &Asked<'_>) -> Option<EntryKey> {
-    policy.key(&KeyMaker::new(None), &asked.target, &asked.headers)
+    policy.key(&KeyMaker::new(None), &asked.target, &asked.headers, None)
 }
 
 /// Whether two queries are in the same slot.

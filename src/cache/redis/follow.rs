@@ -11,11 +11,11 @@ use tokio::time::sleep;
 
 use super::{
     Tier,
-    failure::classify,
     invalidation::{Notice, PAGE, Page, StreamId},
 };
 use crate::{
     cache::entry::Stamp,
+    redis::classify,
     telemetry::cache::{BackendFailure, BackendOperation},
 };
 
@@ -41,7 +41,7 @@ struct Place {
 impl Tier {
     /// Calls `apply` for every notice, in order. Never ends.
     pub async fn follow(&self, mut apply: impl FnMut(Notice)) {
-        let mut generation = self.link.generation();
+        let mut generation = self.link().generation();
         let mut place = Place::default();
         loop {
             let number = *generation.borrow_and_update();
@@ -74,7 +74,7 @@ impl Tier {
     async fn listen(&self, place: &mut Place) -> Option<PubSubStream> {
         place.attempts = place.attempts.wrapping_add(1);
         let channel = self.names.invalidations();
-        match self.link.target().listen(&channel, place.attempts).await {
+        match self.link().target().listen(&channel, place.attempts).await {
             Ok(listener) => Some(listener.into_on_message()),
             Err(error) => {
                 self.metrics.failed(BackendOperation::Follow, classify(&error));

@@ -272,7 +272,7 @@ impl Tier {
         operation: BackendOperation,
         command: &Cmd,
     ) -> Result<Value, BackendFailure> {
-        let Some(connection) = self.link.connection() else {
+        let Some(connection) = self.link().connection() else {
             self.metrics.failed(operation, BackendFailure::Disconnected);
             return Err(BackendFailure::Disconnected);
         };

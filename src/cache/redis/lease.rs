@@ -13,11 +13,11 @@ use tokio::time::sleep;
 
 use super::{
     Leased, Lookup, RedisTier,
-    link::jittered,
     queue::{Job, Queue},
 };
 use crate::{
     cache::key::EntryKey,
+    redis::jittered,
     telemetry::cache::{BackendFailure, BackendOperation},
 };
 

@@ -4,13 +4,8 @@ use std::{sync::Arc, time::Instant};
 
 use futures::FutureExt;
 use redis::{Cmd, Value};
-use tokio::time::timeout;
 
-use super::{
-    Lookup, RedisTier, Tier,
-    failure::{Blame, blame, classify},
-    queue::Job,
-};
+use super::{Lookup, RedisTier, Tier, queue::Job};
 use crate::{
     cache::key::EntryKey,
     telemetry::cache::{BackendFailure, BackendOperation},
@@ -65,28 +60,8 @@ impl Tier {
         operation: BackendOperation,
         command: &Cmd,
     ) -> Result<Value, BackendFailure> {
-        let Some(connection) = self.link.connection() else {
-            return Err(self.refuse(operation, BackendFailure::Disconnected));
-        };
-        if !self.breaker.admits(Instant::now()) {
-            return Err(self.refuse(operation, BackendFailure::BreakerOpen));
-        }
-        let failure = match timeout(self.timeout, connection.query(command)).await {
-            Ok(Ok(value)) => {
-                self.answered();
-                return Ok(value);
-            }
-            Ok(Err(error)) => classify(&error),
-            Err(_) => BackendFailure::Timeout,
-        };
-        if blame(failure) == Blame::Command {
-            self.answered();
-        } else if self.breaker.failed(Instant::now()) {
-            tracing::warn!(reason = %failure, "Redis is left alone for a while");
-            self.metrics.set_breaker(self.breaker.state(Instant::now()));
-        }
-        self.link.doubt(failure);
-        Err(self.refuse(operation, failure))
+        let answer = self.redis.ask(async |connection| connection.query(command).await).await;
+        answer.map_err(|failure| self.refuse(operation, failure))
     }
 
     /// Counts an answer that makes no sense.
@@ -97,12 +72,6 @@ impl Tier {
     /// A token for a lease.
     pub(super) fn token(&self) -> String {
         self.tokens.next(self.node.as_str())
-    }
-
-    fn answered(&self) {
-        if self.breaker.succeeded() {
-            self.metrics.set_breaker(self.breaker.state(Instant::now()));
-        }
     }
 
     fn refuse(&self, operation: BackendOperation, failure: BackendFailure) -> BackendFailure {

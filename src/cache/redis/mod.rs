@@ -6,22 +6,18 @@
 //! scans or flushes what others may keep there.
 //!
 //! [`RedisTier`] is the handle; one task drives [`RedisTier::run`], which keeps the
-//! connection (`link`), writes what is queued (`queue`, `write`) and follows the
+//! connection, writes what is queued (`queue`, `write`) and follows the
 //! invalidations of all nodes (`invalidation`, `follow`, `nodes`).
 
-mod breaker;
 mod clock;
-mod failure;
 mod flight;
 mod follow;
 mod invalidation;
 mod lease;
-mod link;
 mod lookup;
 mod names;
 mod nodes;
 mod queue;
-mod target;
 mod write;
 
 use std::{
@@ -29,21 +25,18 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::time::timeout;
 
 use self::{
-    breaker::Breaker,
     clock::Clock,
     flight::Flights,
     invalidation::Unpublished,
     lease::Tokens,
-    link::Link,
     names::Names,
     queue::{Job, Queue},
-    target::Target,
 };
 pub use self::{
     invalidation::{Notice, StreamId},
@@ -60,6 +53,7 @@ use crate::{
         cache::{LeaseConfig, RedisConfig},
         finding::Problem,
     },
+    redis::{Guarded, Link, Target},
     telemetry::{cache::BackendFailure, label::BreakerState, metrics::TierMetrics},
 };
 
@@ -91,13 +85,10 @@ pub struct RedisTier(Arc<Tier>);
 struct Tier {
     node: NodeId,
     names: Names,
-    /// Longest time that a request waits for an answer.
-    timeout: Duration,
+    redis: Guarded,
     lease: Option<LeaseConfig>,
     tokens: Tokens,
     codec: Codec,
-    link: Link,
-    breaker: Breaker,
     flights: Flights<Lookup>,
     queue: Arc<Queue>,
     unpublished: Unpublished,
@@ -114,16 +105,24 @@ impl RedisTier {
     /// # Errors
     /// What is wrong with the configuration, with a path from its section.
     pub fn new(config: &RedisConfig, node: NodeId, metrics: Arc<TierMetrics>) -> Result<Self, Problem> {
-        let target = Target::new(config)?;
+        if let Some(problem) = config.problems().into_iter().next() {
+            return Err(problem);
+        }
+        let server = config.server();
+        let redis = Guarded::new(
+            Target::new(&server)?,
+            &server.breaker,
+            config.timeout.get(),
+            "responses are kept in memory only",
+            metrics.link(),
+        );
         Ok(Self(Arc::new(Tier {
             node,
             names: Names::new(&config.prefix),
-            timeout: config.timeout.get(),
+            redis,
             lease: config.lease.clone(),
             tokens: Tokens::default(),
             codec: Codec::new(config)?,
-            link: Link::new(target, Arc::clone(&metrics)),
-            breaker: Breaker::new(&config.breaker),
             flights: Flights::new(),
             queue: Arc::new(Queue::new(&config.queue, Arc::clone(&metrics))),
             unpublished: Unpublished::default(),
@@ -137,11 +136,7 @@ impl RedisTier {
     /// called for every invalidation, in order, and a node confirms what `apply` has
     /// returned from. Those that this node published come too.
     pub async fn run(&self, apply: impl FnMut(Notice) + Send) {
-        let connected = || {
-            self.0.breaker.succeeded();
-            self.show_breaker();
-        };
-        tokio::join!(self.0.link.maintain(connected), self.0.write(), self.0.follow(apply));
+        tokio::join!(self.0.redis.maintain(), self.0.write(), self.0.follow(apply));
     }
 
     /// Keeps an entry. Returns at once; what does not fit into the queue or is too large is
@@ -167,25 +162,25 @@ impl RedisTier {
 
     /// Whether there is a connection at the moment.
     pub fn is_connected(&self) -> bool {
-        self.0.link.connection().is_some()
+        self.0.link().connection().is_some()
     }
 
     /// Whether everything was applied that had been invalidated when the connection was made.
     /// Until then what is found may be void without anybody here knowing.
     pub fn is_current(&self) -> bool {
-        let number = self.0.link.number();
+        let number = self.0.link().number();
         number != 0 && self.0.heard.load(Ordering::Acquire) == number
     }
 
     /// Where the circuit breaker stands.
     pub fn breaker(&self) -> BreakerState {
-        self.0.breaker.state(Instant::now())
+        self.0.redis.breaker()
     }
 
     /// Shows the circuit breaker in the metrics: call it before a scrape, because an open
     /// one becomes half open by time alone.
     pub fn show_breaker(&self) {
-        self.0.metrics.set_breaker(self.breaker());
+        self.0.redis.show_breaker();
     }
 
     /// Bytes of the largest entry that is kept, as stored.
@@ -201,5 +196,12 @@ impl RedisTier {
     /// The present moment by the clock of Redis; nothing until that is known.
     pub fn now(&self) -> Option<Stamp> {
         self.0.clock.now()
+    }
+}
+
+impl Tier {
+    /// The connection.
+    fn link(&self) -> &Link {
+        self.redis.link()
     }
 }

@@ -8,16 +8,15 @@ use tokio::time::timeout;
 
 use super::{
     Tier,
-    failure::classify,
     lease::{DECLINED, Lease, LeaseGuard, RELEASE},
     queue::Job,
-    target::Connection,
 };
 use crate::{
     cache::{
         entry::{Stamp, StoredEntry},
         key::EntryKey,
     },
+    redis::{Connection, classify},
     telemetry::cache::{BackendFailure, BackendOperation, Corruption, WriteResult},
 };
 
@@ -41,9 +40,9 @@ impl Tier {
 
     /// Waits for a connection: entries stay in the queue meanwhile, as far as it goes.
     async fn connected(&self) -> std::sync::Arc<Connection> {
-        let mut generation = self.link.generation();
+        let mut generation = self.link().generation();
         loop {
-            if let Some(connection) = self.link.connection() {
+            if let Some(connection) = self.link().connection() {
                 return connection;
             }
             // The sender lives as long as the link.
@@ -104,13 +103,13 @@ impl Tier {
         operation: BackendOperation,
         command: &Cmd,
     ) -> Result<redis::Value, BackendFailure> {
-        let failure = match timeout(self.link.target().patience(), connection.query(command)).await {
+        let failure = match timeout(self.link().target().patience(), connection.query(command)).await {
             Ok(Ok(value)) => return Ok(value),
             Ok(Err(error)) => classify(&error),
             Err(_) => BackendFailure::Timeout,
         };
         self.metrics.failed(operation, failure);
-        self.link.doubt(failure);
+        self.link().doubt(failure);
         Err(failure)
     }
 }

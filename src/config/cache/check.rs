@@ -1,7 +1,6 @@
 //! What the types of the shared tier cannot say. No secret is ever part of a problem.
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
 use super::{EncryptionConfig, RedisConfig};
 use crate::config::{
@@ -15,13 +14,7 @@ type Key = [u8; 32];
 impl RedisConfig {
     /// All that is wrong, with paths from this section.
     pub fn problems(&self) -> Vec<Problem> {
-        let mut problems = Vec::new();
-        self.check_place(&mut problems);
-        let tag = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
-        if self.prefix.is_empty() || self.prefix.len() > 64 || !self.prefix.chars().all(tag) {
-            let message = "must be 1 to 64 letters, digits, `-`, `_`, `.` or `:`";
-            problems.push(Problem::new("prefix", message));
-        }
+        let mut problems = self.server().place_problems();
         let mut not_zero = |path: &str, period: Period| {
             if period == Period::default() {
                 problems.push(Problem::new(path, "must be longer than zero"));
@@ -41,68 +34,6 @@ impl RedisConfig {
             problems.push(problem);
         }
         problems
-    }
-
-    fn check_place(&self, problems: &mut Vec<Problem>) {
-        let places = [self.url.is_some(), !self.cluster.is_empty(), self.sentinel.is_some()];
-        if places.iter().filter(|&&given| given).count() != 1 {
-            let message = "needs exactly one of `url`, `cluster` and `sentinel`";
-            problems.push(Problem::new("", message).hint("for one server: `url: redis://host:6379`"));
-        }
-        let mut url = |path: String, url: &Secret| match parse(url) {
-            Ok(info) => Some(info),
-            Err(message) => {
-                let hint = "write `redis://host:6379` or `rediss://host:6379`";
-                problems.push(Problem::new(path, message).hint(hint).about_secret());
-                None
-            }
-        };
-        if let Some(text) = &self.url {
-            url("url".to_owned(), text);
-        }
-        let nodes = self.cluster.iter().enumerate();
-        let nodes: Vec<_> = nodes.filter_map(|(n, text)| url(format!("cluster[{n}]"), text)).collect();
-        let sentinels = self.sentinel.iter().flat_map(|sentinel| sentinel.nodes.iter().enumerate());
-        let sentinels: Vec<_> =
-            sentinels.filter_map(|(n, text)| url(format!("sentinel.nodes[{n}]"), text)).collect();
-        for (key, infos) in [("cluster", &nodes), ("sentinel.nodes", &sentinels)] {
-            if infos.iter().any(|info| matches!(info.addr(), ConnectionAddr::Unix(_))) {
-                let message = "needs addresses of the network, not of a socket file";
-                problems.push(Problem::new(key, message).about_secret());
-            }
-        }
-        if nodes.iter().any(|info| info.redis_settings().db() != 0)
-            || (!self.cluster.is_empty() && self.database.is_some_and(|database| database != 0))
-        {
-            problems.push(Problem::new("cluster", "a cluster has only the database 0").about_secret());
-        }
-        let alike = |info: &ConnectionInfo| {
-            let settings = info.redis_settings();
-            let tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
-            (settings.username().map(str::to_owned), settings.password().map(str::to_owned), tls)
-        };
-        if nodes.windows(2).any(|pair| alike(&pair[0]) != alike(&pair[1])) {
-            let message = "all nodes need the same scheme, user and password";
-            problems.push(Problem::new("cluster", message).about_secret());
-        }
-        if let Some(sentinel) = &self.sentinel {
-            if sentinel.nodes.is_empty() {
-                problems.push(Problem::new("sentinel.nodes", "needs at least one sentinel"));
-            }
-            if sentinel.master.is_empty() {
-                problems.push(Problem::new("sentinel.master", "needs the name of the master"));
-            }
-        }
-    }
-}
-
-fn parse(url: &Secret) -> Result<ConnectionInfo, &'static str> {
-    let info = url.expose().into_connection_info().map_err(|_| "is not the URL of a Redis server")?;
-    match info.addr() {
-        ConnectionAddr::TcpTls { insecure: true, .. } => {
-            Err("`#insecure` is not offered: name the authority in `tls.ca`")
-        }
-        _ => Ok(info),
     }
 }
 

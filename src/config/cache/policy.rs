@@ -35,8 +35,8 @@ pub struct CacheConfig {
     pub max_stale: Period,
     /// What makes two requests different.
     pub key: CacheKeyConfig,
-    /// Keeps one copy for each value of this: `header:X-Tenant` or `cookie:session`.
-    /// Requests without it are not served from the cache.
+    /// Keeps one copy for each value of this: `header:X-Tenant`, `cookie:session`, or what the
+    /// route's `auth` has verified: `claim:tenant`, `roles`. Requests without it are not served from the cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub partition: Option<PartitionConfig>,
     /// Says that responses are the same for everybody, credentials or not.
@@ -197,13 +197,18 @@ pub struct QueryKeyConfig {
     pub sort: bool,
 }
 
-/// Where the value comes from that separates users: `header:Name` or `cookie:name`.
+/// Where the value comes from that separates users: `header:Name`, `cookie:name`,
+/// `claim:name` or `roles`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PartitionConfig {
     /// A request field.
     Header(String),
     /// A cookie.
     Cookie(String),
+    /// A claim of whoever the route's `auth` finds to call.
+    Claim(String),
+    /// All roles of whoever it is.
+    Roles,
 }
 
 impl FromStr for PartitionConfig {
@@ -213,7 +218,11 @@ impl FromStr for PartitionConfig {
         match text.split_once(':') {
             Some(("header", name)) if !name.is_empty() => Ok(Self::Header(name.to_owned())),
             Some(("cookie", name)) if !name.is_empty() => Ok(Self::Cookie(name.to_owned())),
-            _ => Err(format!("`{text}` is not a partition; write `header:X-Tenant` or `cookie:session`")),
+            Some(("claim", name)) if !name.is_empty() => Ok(Self::Claim(name.to_owned())),
+            None if text == "roles" => Ok(Self::Roles),
+            _ => Err(format!(
+                "`{text}` is not a partition; write `header:X-Tenant`, `cookie:session`, `claim:tenant` or `roles`"
+            )),
         }
     }
 }
@@ -223,6 +232,8 @@ impl fmt::Display for PartitionConfig {
         match self {
             Self::Header(name) => write!(f, "header:{name}"),
             Self::Cookie(name) => write!(f, "cookie:{name}"),
+            Self::Claim(name) => write!(f, "claim:{name}"),
+            Self::Roles => f.write_str("roles"),
         }
     }
 }
@@ -246,8 +257,8 @@ impl JsonSchema for PartitionConfig {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
-            "pattern": "^(header|cookie):.+$",
-            "description": "`header:Name` or `cookie:name`",
+            "pattern": "^((header|cookie|claim):.+|roles)$",
+            "description": "`header:Name`, `cookie:name`, `claim:name` or `roles`",
         })
     }
 }

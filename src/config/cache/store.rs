@@ -1,12 +1,16 @@
 //! `process.cache:` — the two tiers and the ways to manage them.
 
-use std::path::PathBuf;
-
 use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::values::{ByteSize, Period, Secret};
+use crate::config::{
+    redis::{
+        DEFAULT_CONNECT_TIMEOUT, DEFAULT_PREFIX, RedisBreakerConfig, RedisServerConfig, RedisTlsConfig,
+        SentinelConfig,
+    },
+    values::{ByteSize, Period, Secret},
+};
 
 /// Where responses are kept. Routes say with their own `cache:` what is kept.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -119,9 +123,9 @@ impl Default for RedisConfig {
             password: None,
             database: None,
             tls: RedisTlsConfig::default(),
-            prefix: "nilegate".to_owned(),
+            prefix: DEFAULT_PREFIX.to_owned(),
             timeout: Period::millis(20),
-            connect_timeout: Period::secs(2),
+            connect_timeout: DEFAULT_CONNECT_TIMEOUT,
             max_object: ByteSize::mib(1),
             compress: None,
             encrypt: None,
@@ -132,27 +136,22 @@ impl Default for RedisConfig {
     }
 }
 
-/// Sentinels that name the master.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct SentinelConfig {
-    /// Their URLs.
-    #[schemars(length(min = 1))]
-    pub nodes: Vec<Secret>,
-    /// The name they know the master by.
-    pub master: String,
-    /// Whether the master speaks TLS.
-    #[serde(default)]
-    pub tls: bool,
-}
-
-/// Trust for `rediss://`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RedisTlsConfig {
-    /// Certificate authorities (PEM) instead of the system's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ca: Option<PathBuf>,
+impl RedisConfig {
+    /// The part of it that says where Redis is.
+    pub fn server(&self) -> RedisServerConfig {
+        RedisServerConfig {
+            url: self.url.clone(),
+            cluster: self.cluster.clone(),
+            sentinel: self.sentinel.clone(),
+            username: self.username.clone(),
+            password: self.password.clone(),
+            database: self.database,
+            tls: self.tls.clone(),
+            prefix: self.prefix.clone(),
+            connect_timeout: self.connect_timeout,
+            breaker: self.breaker.clone(),
+        }
+    }
 }
 
 /// Compression of entries in Redis (zstd).
@@ -197,23 +196,6 @@ pub struct WriteQueueConfig {
 impl Default for WriteQueueConfig {
     fn default() -> Self {
         Self { entries: 10_000, bytes: ByteSize::mib(64) }
-    }
-}
-
-/// When Redis is left alone for a while.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RedisBreakerConfig {
-    /// Failures in a row that open it.
-    #[schemars(range(min = 1))]
-    pub failures: u32,
-    /// Time until one lookup tries again.
-    pub open: Period,
-}
-
-impl Default for RedisBreakerConfig {
-    fn default() -> Self {
-        Self { failures: 5, open: Period::secs(1) }
     }
 }
 

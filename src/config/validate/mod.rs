@@ -3,15 +3,24 @@
 //! Every check adds a `Problem` and goes on. The grammar of path patterns
 //! belongs to routing and is checked there.
 
+mod auth;
 mod fields;
 mod process;
+mod rate_limit;
 mod route;
 mod trace;
 mod upstream;
 
 use std::path::Path;
 
-use super::{Config, finding::Problem, tls::CertificateConfig, values::Period};
+use super::{
+    Config,
+    auth::{KeysConfig, PEM_MARK, ProviderConfig},
+    finding::Problem,
+    path,
+    tls::CertificateConfig,
+    values::Period,
+};
 
 /// All problems of a configuration.
 pub(super) fn check(config: &Config) -> Vec<Problem> {
@@ -20,7 +29,9 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     for (name, upstream) in &config.traffic.upstreams {
         upstream::check(&upstream_path(name.as_str()), upstream, &mut problems);
     }
+    rate_limit::check(config, &mut problems);
     route::check(&config.traffic, &mut problems);
+    auth::check(&config.traffic, &mut problems);
     trace::check(config, &mut problems);
     fields::forwarding(&config.traffic.forwarding, &mut problems);
     fields::headers("traffic.headers", &config.traffic.headers, &mut problems);
@@ -47,6 +58,9 @@ pub(super) fn referenced_files(config: &Config) -> Vec<(String, &Path)> {
         files.push(("process.cache.redis.tls.ca".to_owned(), ca));
     }
     trace::files(config, &mut files);
+    if let Some(ca) = config.process.rate_limits.redis.as_ref().and_then(|redis| redis.tls.ca.as_deref()) {
+        files.push(("process.rate_limits.redis.tls.ca".to_owned(), ca));
+    }
     for (name, upstream) in &config.traffic.upstreams {
         let Some(tls) = &upstream.tls else { continue };
         let here = format!("{}.tls", upstream_path(name.as_str()));
@@ -55,6 +69,17 @@ pub(super) fn referenced_files(config: &Config) -> Vec<(String, &Path)> {
         }
         if let Some(pair) = &tls.client_certificate {
             pair_files(&format!("{here}.client_certificate"), pair, &mut files);
+        }
+    }
+    for (name, provider) in &config.traffic.auth.providers {
+        let ProviderConfig::Jwt(jwt) = provider else { continue };
+        let here = format!("{}.jwt.keys", path::key("traffic.auth.providers", name.as_str()));
+        match &jwt.keys {
+            KeysConfig::Pem(pem) if !pem.contains(PEM_MARK) => {
+                files.push((format!("{here}.pem"), Path::new(pem)));
+            }
+            KeysConfig::JwksFile(file) => files.push((format!("{here}.jwks_file"), file.as_path())),
+            _ => {}
         }
     }
     files

@@ -16,6 +16,9 @@ pub(super) fn check(process: &ProcessConfig, problems: &mut Vec<Problem>) {
     listeners(&process.listeners, problems);
     if let Some(admin) = &process.admin {
         port("process.admin.address", admin.address, problems);
+        if admin.token.as_ref().is_some_and(|token| token.expose().is_empty()) {
+            problems.push(Problem::new("process.admin.token", "an empty token is no token").about_secret());
+        }
         let taken = process.listeners.iter().find(|listener| overlap(listener.address, admin.address));
         if let Some(listener) = taken {
             let message =
@@ -36,6 +39,10 @@ pub(super) fn check(process: &ProcessConfig, problems: &mut Vec<Problem>) {
     if let Some(redis) = &process.cache.redis {
         problems.extend(redis.problems().into_iter().map(|it| it.within("process.cache.redis")));
     }
+    if let Some(redis) = &process.rate_limits.redis {
+        problems.extend(redis.problems().into_iter().map(|it| it.within("process.rate_limits.redis")));
+    }
+    not_zero("process.rate_limits.budget".to_owned(), process.rate_limits.budget, problems);
     shutdown(&process.shutdown, problems);
     access_log(&process.telemetry.access_log, problems);
 }

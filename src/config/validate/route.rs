@@ -45,6 +45,7 @@ pub(super) fn check(traffic: &TrafficConfig, problems: &mut Vec<Problem>) {
             upstream::timeouts(&format!("{here}.timeouts"), timeouts, problems);
         }
     }
+    used.extend(traffic.auth.providers.values().filter_map(|provider| Some(provider.upstream()?.1)));
     for name in traffic.upstreams.keys().filter(|name| !used.contains(name)) {
         let message = format!("no route sends to the upstream `{name}`");
         problems.push(Problem::warning(upstream_path(name.as_str()), message));
@@ -69,18 +70,19 @@ fn action(here: &str, route: &RouteConfig, problems: &mut Vec<Problem>) {
         ("split", route.split.is_some()),
         ("redirect", route.redirect.is_some()),
         ("respond", route.respond.is_some()),
+        ("serve", route.serve.is_some()),
     ];
     let chosen: Vec<_> = actions.iter().filter(|(_, present)| *present).map(|(key, _)| *key).collect();
     match chosen.as_slice() {
         [] if !route.versions.is_empty() => {}
         [] => problems.push(
             Problem::new(here, format!("the route `{}` does nothing with its requests", route.name))
-                .hint("add one of `upstream`, `split`, `redirect`, `respond`"),
+                .hint("add one of `upstream`, `split`, `redirect`, `respond`, `serve`"),
         ),
         [_] => {}
         [first, second, ..] => problems.push(
             Problem::new(format!("{here}.{second}"), format!("the route has both `{first}` and `{second}`"))
-                .hint("keep one of `upstream`, `split`, `redirect`, `respond`"),
+                .hint("keep one of `upstream`, `split`, `redirect`, `respond`, `serve`"),
         ),
     }
     if let Some(parts) = &route.split {
@@ -106,7 +108,7 @@ fn action(here: &str, route: &RouteConfig, problems: &mut Vec<Problem>) {
     if let Some(rule) = &route.rewrite {
         rewrite(&format!("{here}.rewrite"), rule, problems);
     }
-    if let [key @ ("redirect" | "respond")] = chosen.as_slice() {
+    if let [key @ ("redirect" | "respond" | "serve")] = chosen.as_slice() {
         without_upstream(here, route, key, problems);
     }
 }

@@ -55,6 +55,9 @@ pub(super) fn check(here: &str, upstream: &UpstreamConfig, problems: &mut Vec<Pr
     if upstream.ejection.consecutive_failures > 0 {
         not_zero(format!("{here}.ejection.period"), upstream.ejection.period, problems);
     }
+    if let Some(concurrency) = upstream.concurrency.as_ref().filter(|concurrency| concurrency.queue > 0) {
+        not_zero(format!("{here}.concurrency.queue_timeout"), concurrency.queue_timeout, problems);
+    }
     if let Some(period) = upstream.keepalive.http2_ping {
         not_zero(format!("{here}.keepalive.http2_ping"), period, problems);
     }

@@ -85,7 +85,7 @@ async fn an_answer_names_its_service_and_its_length() {
     );
     assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
     assert!(head.contains("\r\ndate: "), "{head}");
-    assert!(body.contains("\"firstName\""), "{body}");
+    assert!(body.contains("\"given\""), "{body}");
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ fn is_claim(name: &HeaderName) -> bool {
 }
 
 /// Whether two names are one to servers that take `_` for `-`.
-fn looks_like(name: &HeaderName, other: &HeaderName) -> bool {
+pub(in crate::headers) fn looks_like(name: &HeaderName, other: &HeaderName) -> bool {
     is_folded(name.as_str().as_bytes(), other.as_str())
 }
 

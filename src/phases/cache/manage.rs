@@ -6,19 +6,20 @@ use pingora_core::Result;
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 use serde_json::{Value, json};
-use subtle::ConstantTimeEq as _;
 
 use super::names;
 use crate::{
+    auth::has_bearer,
     cache::{
         invalidation::{Glob, Mode},
         purge::{PurgeRequest, Subject},
         tags::TagTemplates,
     },
     phases::{
+        answer::{answer, respond},
         context::RequestContext,
         headers::to_downstream,
-        rejection::{Rejection, answer, respond},
+        rejection::Rejection,
     },
     runtime::{resources::Resources, snapshot::Snapshot},
     telemetry::reason::BadRequestReason,
@@ -57,13 +58,11 @@ pub fn wanted(
     if request.uri.path() != stats.path || !matches!(request.method, Method::GET | Method::HEAD) {
         return Ok(None);
     }
-    let given = request.headers.get(header::AUTHORIZATION).map(|value| value.as_bytes());
-    let given = given.and_then(|value| match value.split_at_checked(7) {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case(b"Bearer ") => Some(token),
-        _ => None,
-    });
-    let known = given.is_some_and(|token| bool::from(token.ct_eq(stats.token.expose().as_bytes())));
-    if known { Ok(Some(Wanted::Statistics)) } else { Err(Rejection::Unauthorized) }
+    if has_bearer(&request.headers, stats.token.expose()) {
+        Ok(Some(Wanted::Statistics))
+    } else {
+        Err(Rejection::Unauthorized)
+    }
 }
 
 /// Does it and answers.
@@ -85,10 +84,7 @@ pub async fn serve(
                 return Ok(());
             }
         },
-        Wanted::Statistics => match &ctx.snapshot {
-            Some(snapshot) => resources.cache.statistics(snapshot.cached_routes()),
-            None => json!({}),
-        },
+        Wanted::Statistics => statistics(ctx, resources),
     };
     let body = Bytes::from(format!("{value:#}\n"));
     let mut response = ResponseHeader::build(StatusCode::OK, Some(8))?;
@@ -97,6 +93,14 @@ pub async fn serve(
     response.insert_header(header::CONTENT_LENGTH, body.len())?;
     to_downstream(&mut response, ctx)?;
     answer(session, response, body).await
+}
+
+/// What the cache has done so far.
+pub fn statistics(ctx: &RequestContext, resources: &Resources) -> Value {
+    match &ctx.snapshot {
+        Some(snapshot) => resources.cache.statistics(snapshot.cached_routes()),
+        None => json!({}),
+    }
 }
 
 /// The pattern without a version of the API, under which routes with versions keep what is named

@@ -21,7 +21,7 @@ use crate::{
         storage::Hit,
         vary::Vary,
     },
-    phases::{context::RequestContext, failure, rejection::Rejection, route},
+    phases::{auth, context::RequestContext, failure, rejection::Rejection, route},
     runtime::{resources::Resources, route::RouteCache},
     telemetry::cache::{RevalidationResult, StaleReason},
 };
@@ -59,17 +59,20 @@ pub struct CacheUse {
     pub coding: Option<Coding>,
 }
 
-/// Finds out what the cache has to do with a request whose route is known.
+/// Finds out what the cache has to do with a request, once it is known who asks.
 pub fn begin(request: &RequestHeader, ctx: &mut RequestContext, resources: &Resources) {
-    ctx.cache = used(request, ctx, resources);
+    ctx.cache = use_of(request, ctx, resources);
 }
 
-fn used(request: &RequestHeader, ctx: &RequestContext, resources: &Resources) -> Option<Box<CacheUse>> {
+fn use_of(request: &RequestHeader, ctx: &RequestContext, resources: &Resources) -> Option<Box<CacheUse>> {
     let plan = ctx.plan.as_ref()?;
     let RouteCache { policy, .. } = plan.route.cache.as_ref()?;
     let parts = route::parts(request);
+    let by = policy.partition_by_identity();
+    let caller = by.and_then(|by| auth::partition(by, ctx.identity.as_deref()?));
+    let caller = caller.as_deref();
     let mut cache = CacheUse::default();
-    match policy.request(parts.method, parts.headers, parts.query) {
+    match policy.request(parts.method, parts.headers, parts.query, caller) {
         Ok(wishes) => cache.wishes = wishes,
         Err(bypass) => cache.bypass = Some(bypass),
     }
@@ -84,7 +87,7 @@ fn used(request: &RequestHeader, ctx: &RequestContext, resources: &Resources) ->
             path: &path,
             query: parts.query,
         };
-        cache.slot = policy.key(resources.cache.keys(), &target, parts.headers);
+        cache.slot = policy.key(resources.cache.keys(), &target, parts.headers, caller);
         cache.bypass = cache.slot.is_none().then_some(Bypass::Partition);
     }
     Some(Box::new(cache))

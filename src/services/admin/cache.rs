@@ -152,7 +152,7 @@ impl Place {
         let scope = &route.name;
         let target =
             Target { scope, version, tls, method: &Method::GET, host: parts.host, path: parts.path, query };
-        let slot = policy.key(keys, &target, headers)?;
+        let slot = policy.key(keys, &target, headers, None)?;
         let route = Arc::clone(route);
         let url = versions.and_then(|_| snapshot.unversioned_url(&url)).unwrap_or(url);
         let names = snapshot.purge_names(url.clone());

@@ -258,6 +258,7 @@ fn log(
         cache: None,
         api_version: None,
         api_version_source: None,
+        identity: None,
         user_agent: None,
     });
 }

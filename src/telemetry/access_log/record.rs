@@ -70,6 +70,8 @@ pub struct AccessRecord<'a> {
     pub api_version: Option<&'a str>,
     /// What stated that version.
     pub api_version_source: Option<&'a str>,
+    /// What stands for the caller.
+    pub identity: Option<&'a str>,
     /// The value of `User-Agent`.
     pub user_agent: Option<&'a [u8]>,
 }
@@ -120,6 +122,7 @@ impl AccessRecord<'_> {
         line.option(key!("cache"), self.cache, TEXT_MAX);
         line.option(key!("api_version"), self.api_version, TEXT_MAX);
         line.option(key!("api_version_source"), self.api_version_source, TEXT_MAX);
+        line.option(key!("identity"), self.identity, TEXT_MAX);
         if let Some(user_agent) = self.user_agent {
             line.text(key!("user_agent"), user_agent, TEXT_MAX);
         }

@@ -42,6 +42,7 @@ fn record() -> AccessRecord<'static> {
         cache: None,
         api_version: None,
         api_version_source: None,
+        identity: Some("0123456789abcdef"),
         user_agent: Some(b"curl/8"),
     }
 }
@@ -73,7 +74,7 @@ fn a_json_line_tells_the_request() {
             r#""protocol":"http/1.1","tls_version":"TLSv1.3","listener":"public","route":"patients","#,
             r#""upstream":"origin","backend":"127.0.0.1:8000","attempts":2,"upstream_first_byte_us":800,"#,
             r#""upstream_reused":true,"bytes_in":0,"bytes_out":91,"error":"upstream_reset","#,
-            r#""detail":"connection reset","user_agent":"curl/8"}"#,
+            r#""detail":"connection reset","identity":"0123456789abcdef","user_agent":"curl/8"}"#,
             "\n"
         )
     );
@@ -90,7 +91,10 @@ fn a_text_line_starts_with_what_one_looks_for() {
         ),
         "{line}"
     );
-    assert!(line.ends_with("detail=\"connection reset\" user_agent=\"a b\\n\"\n"), "{line}");
+    assert!(
+        line.ends_with("detail=\"connection reset\" identity=0123456789abcdef user_agent=\"a b\\n\"\n"),
+        "{line}"
+    );
     assert_eq!(line.matches('\n').count(), 1);
 }
 

@@ -10,12 +10,15 @@
 //! request, and each family has a limit of series on top of that.
 
 mod api_version;
+mod auth;
 mod cache;
 mod family;
 mod handles;
 mod instrument;
+mod link;
 mod listener;
 mod process;
+mod rate_limit;
 mod registry;
 mod route;
 mod scope;
@@ -24,11 +27,14 @@ mod trace;
 mod upstream;
 
 pub use api_version::ApiVersionFamilies;
+pub use auth::AuthMetrics;
 pub use cache::{CacheFamilies, RouteCacheMetrics};
 pub use handles::Handles;
 pub use instrument::{Counter, Gauge, Histogram};
+pub use link::LinkMetrics;
 pub use listener::{ConnectionGuard, ListenerMetrics};
 pub use process::ProcessMetrics;
+pub use rate_limit::{LimitFamilies, LimitMetrics, SharedLimitMetrics};
 pub use registry::{Metrics, MetricsError};
 pub use route::{InFlight, RouteMetrics};
 pub use tier::TierMetrics;

@@ -7,11 +7,13 @@ use thiserror::Error;
 
 use super::{
     api_version::ApiVersionFamilies,
+    auth::{AuthFamilies, AuthMetrics},
     cache::CacheFamilies,
     family::Family,
     instrument::{Bounds, Counter, Gauge, Histogram, Instrument},
     listener::{ListenerFamilies, ListenerMetrics},
     process::ProcessMetrics,
+    rate_limit::LimitFamilies,
     route::{RouteFamilies, RouteMetrics},
     trace::TraceMetrics,
     upstream::{UpstreamFamilies, UpstreamMetrics},
@@ -37,6 +39,8 @@ pub struct Metrics {
     listeners: ListenerFamilies,
     cache: Arc<CacheFamilies>,
     api_versions: Arc<ApiVersionFamilies>,
+    rate_limits: Arc<LimitFamilies>,
+    auth: Arc<AuthFamilies>,
     process: ProcessMetrics,
     traces: Arc<TraceMetrics>,
 }
@@ -71,6 +75,8 @@ impl Metrics {
             listeners: ListenerFamilies::register(&registrar)?,
             cache: CacheFamilies::register(&registrar)?,
             api_versions: ApiVersionFamilies::register(&registrar)?,
+            rate_limits: LimitFamilies::register(&registrar)?,
+            auth: AuthFamilies::register(&registrar)?,
             process: ProcessMetrics::register(&registrar, version, revision)?,
             traces: Arc::new(TraceMetrics::register(&registrar)?),
             registry,
@@ -105,6 +111,16 @@ impl Metrics {
     /// The series of the versions of the API.
     pub fn api_versions(&self) -> &Arc<ApiVersionFamilies> {
         &self.api_versions
+    }
+
+    /// The series of rate limits.
+    pub fn rate_limits(&self) -> &Arc<LimitFamilies> {
+        &self.rate_limits
+    }
+
+    /// The handle of an auth provider; the same one for as long as somebody holds it.
+    pub fn auth_provider(&self, name: &str) -> Arc<AuthMetrics> {
+        self.auth.provider(name)
     }
 
     /// The series of the process itself.

@@ -27,6 +27,7 @@ fn filled() -> (Metrics, impl Sized) {
     route.answered(&Method::GET, 200, Duration::from_millis(3));
     upstream.set_endpoints([("127.0.0.1:1", EndpointState::Healthy)]);
     metrics.process().set_certificates([("example", 2_000_000_000)]);
+    let provider = metrics.auth_provider("staff");
     let cached = metrics.cache().route("patients");
     metrics.cache().tier(Tier::Memory);
     metrics.cache().tier(Tier::Redis);
@@ -34,7 +35,9 @@ fn filled() -> (Metrics, impl Sized) {
     let version = versions.route("patients", "v1");
     versions.called("v1", "patients", "lab", std::time::SystemTime::UNIX_EPOCH);
     versions.set_days_to_sunset([("v1", 2.5)].into_iter());
-    (metrics, (version, route, upstream, listener, cached))
+    metrics.rate_limits().shared();
+    let limit = metrics.rate_limits().limit("per-client");
+    (metrics, (version, route, upstream, listener, cached, limit, provider))
 }
 
 #[test]
@@ -100,6 +103,15 @@ const FAMILIES: &str = "
     cache_revalidations_total cache_coalesced_requests_total cache_lock_wait_seconds
     cache_backend_errors_total cache_backend_up cache_breaker_state cache_corrupted_values_total
     cache_write_queue_entries cache_write_queue_bytes
+    rate_limit_requests_total rate_limit_buckets rate_limit_buckets_capacity
+    rate_limit_buckets_displaced_total rate_limit_script_duration_seconds
+    rate_limit_fallbacks_total rate_limit_backend_connect_errors_total rate_limit_backend_up
+    rate_limit_breaker_state
+    proxy_upstream_permits proxy_upstream_permits_taken proxy_upstream_queue_length
+    proxy_upstream_queue_wait_seconds proxy_upstream_shed_total
+    proxy_auth_admissions_total proxy_auth_refusals_total proxy_auth_lookups_total
+    proxy_auth_key_refreshes_total proxy_auth_keys_loaded_timestamp_seconds proxy_auth_keys
+    proxy_auth_facts_dropped_total
 ";
 
 #[test]
@@ -113,10 +125,13 @@ fn counters_exist_before_their_first_event() {
         r#"proxy_connections_rejected_total{listener="public",reason="connection_limit"}"#,
         r#"proxy_config_reloads_total{result="failure"}"#,
         r#"proxy_label_overflow_total{family="http_requests_total"}"#,
+        r#"proxy_auth_refusals_total{provider="staff",reason="token_expired"}"#,
         r#"cache_requests_total{route="patients",result="stale"}"#,
         r#"cache_hits_total{tier="memory"}"#,
         r#"cache_backend_errors_total{tier="redis",operation="get",reason="timeout"}"#,
         r#"cache_corrupted_values_total{tier="redis",reason="checksum"}"#,
+        r#"rate_limit_requests_total{limit="per-client",result="refused"}"#,
+        "rate_limit_buckets_displaced_total",
         "proxy_access_log_dropped_total",
     ] {
         assert_eq!(value(&metrics, series), Some(0.0), "{series}");
@@ -283,7 +298,7 @@ fn a_tier_that_is_not_in_use_shows_no_series() {
     assert_eq!(value(&metrics, r#"cache_size_bytes{tier="memory"}"#), Some(300.0));
     let redis = metrics.cache().tier(Tier::Redis);
     redis.failed(BackendOperation::Get, BackendFailure::Timeout);
-    redis.set_breaker(BreakerState::Open);
+    redis.link().set_breaker(BreakerState::Open);
     assert_eq!(redis.failures(BackendOperation::Get, BackendFailure::Timeout), 1);
     assert_eq!(value(&metrics, r#"cache_breaker_state{tier="redis"}"#), Some(2.0));
     assert!(!text(&metrics).contains(r#"cache_entries{tier="redis"}"#), "Redis tells that itself");

@@ -1,15 +1,16 @@
 //! What is counted for one tier of the cache.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     cache::TierFamilies,
     handles::Handles,
     instrument::{Counter, Gauge, Histogram, Instrument},
+    link::LinkMetrics,
 };
 use crate::telemetry::{
     cache::{BackendFailure, BackendOperation, Corruption, EvictionReason, Tier, WriteResult},
-    label::{BreakerState, Label},
+    label::Label,
 };
 
 /// The series of one tier. Keep it in the tier.
@@ -31,8 +32,7 @@ struct Backend {
     /// One for each [`BackendOperation`].
     errors: Box<[Handles<BackendFailure, Counter>]>,
     corrupted: Handles<Corruption, Counter>,
-    up: Gauge,
-    breaker: Gauge,
+    link: Arc<LinkMetrics>,
     queue_entries: Gauge,
     queue_bytes: Gauge,
 }
@@ -46,8 +46,15 @@ impl TierMetrics {
                 .map(|operation| Handles::new(&families.errors, &[tier.as_str(), operation.as_str()]))
                 .collect(),
             corrupted: Handles::new(&families.corrupted, owner),
-            up: families.up.get(owner),
-            breaker: families.breaker.get(owner),
+            link: Arc::new(LinkMetrics {
+                up: families.up.get(owner),
+                breaker: families.breaker.get(owner),
+                // The same series as among the errors of all operations.
+                refused: Some(Handles::new(
+                    &families.errors,
+                    &[tier.as_str(), BackendOperation::Connect.as_str()],
+                )),
+            }),
             queue_entries: families.queue_entries.get(owner),
             queue_bytes: families.queue_bytes.get(owner),
         };
@@ -124,18 +131,9 @@ impl TierMetrics {
         }
     }
 
-    /// Shows whether the shared tier can be reached.
-    pub fn set_up(&self, up: bool) {
-        if let Some(backend) = &self.backend {
-            backend.up.set(i64::from(up));
-        }
-    }
-
-    /// Shows the circuit breaker of the shared tier.
-    pub fn set_breaker(&self, state: BreakerState) {
-        if let Some(backend) = &self.backend {
-            backend.breaker.set(state.index() as i64);
-        }
+    /// What is shown of the connection to the shared tier.
+    pub fn link(&self) -> Arc<LinkMetrics> {
+        self.backend.as_ref().map_or_else(Arc::default, |backend| Arc::clone(&backend.link))
     }
 
     /// Shows what is on its way to the shared tier.
@@ -183,6 +181,6 @@ impl TierMetrics {
 
     /// Whether the shared tier can be reached.
     pub fn is_up(&self) -> bool {
-        self.backend.as_ref().is_some_and(|backend| backend.up.get() == 1)
+        self.backend.as_ref().is_some_and(|backend| backend.link.is_up())
     }
 }

@@ -17,7 +17,7 @@ use super::{
     scope::Scope,
 };
 use crate::telemetry::{
-    label::{BreakerState, EndpointState, Label, Outcome, StatusClass},
+    label::{BreakerState, EndpointState, Label, Outcome, ShedReason, StatusClass},
     reason::{TimeoutPhase, UpstreamFailure},
 };
 
@@ -39,6 +39,11 @@ pub struct UpstreamFamilies {
     breaker_state: Family<Gauge>,
     breaker_transitions: Family<Counter>,
     breaker_rejected: Family<Counter>,
+    permits: Family<Gauge>,
+    permits_taken: Family<Gauge>,
+    queued: Family<Gauge>,
+    queue_wait: Family<Histogram>,
+    shed: Family<Counter>,
     upstreams: Scope<UpstreamMetrics>,
 }
 
@@ -82,6 +87,16 @@ impl UpstreamFamilies {
                 "Changes of the circuit breaker's state.", &["upstream", "to"])?,
             breaker_rejected: r.counter("proxy_circuit_breaker_rejected_total",
                 "Requests refused because the circuit breaker was open.", UPSTREAM)?,
+            permits: r.gauge("proxy_upstream_permits",
+                "Requests that may be at the backends at once; 0: as many as come.", UPSTREAM)?,
+            permits_taken: r.gauge("proxy_upstream_permits_taken",
+                "Requests at the backends of an upstream that has a limit of them.", UPSTREAM)?,
+            queued: r.gauge("proxy_upstream_queue_length",
+                "Requests that wait to be let through to the backends.", UPSTREAM)?,
+            queue_wait: r.histogram("proxy_upstream_queue_wait_seconds",
+                "Time that requests waited before they were let through.", UPSTREAM, REQUEST)?,
+            shed: r.counter("proxy_upstream_shed_total",
+                "Requests refused because the upstream had as many as it may.", reason)?,
             upstreams: Scope::default(),
         }))
     }
@@ -108,6 +123,11 @@ impl UpstreamFamilies {
             breaker_transitions: Handles::new(&self.breaker_transitions, owner),
             breaker_entered: Default::default(),
             breaker_rejected: self.breaker_rejected.get(owner),
+            permits: self.permits.get(owner),
+            permits_taken: self.permits_taken.get(owner),
+            queued: self.queued.get(owner),
+            queue_wait: self.queue_wait.get(owner),
+            shed: Handles::new(&self.shed, owner),
         })
     }
 
@@ -123,11 +143,20 @@ impl UpstreamFamilies {
             &self.health_checks,
             &self.breaker_transitions,
             &self.breaker_rejected,
+            &self.shed,
         ];
         counters.iter().for_each(|family| family.remove(0, name));
-        let gauges = [&self.in_flight, &self.endpoint_up, &self.endpoints, &self.breaker_state];
+        let gauges = [
+            &self.in_flight,
+            &self.endpoint_up,
+            &self.endpoints,
+            &self.breaker_state,
+            &self.permits,
+            &self.permits_taken,
+            &self.queued,
+        ];
         gauges.iter().for_each(|family| family.remove(0, name));
-        [&self.durations, &self.connect].iter().for_each(|family| family.remove(0, name));
+        [&self.durations, &self.connect, &self.queue_wait].iter().for_each(|family| family.remove(0, name));
     }
 }
 
@@ -152,6 +181,11 @@ pub struct UpstreamMetrics {
     /// The totals shown last.
     breaker_entered: [AtomicU64; 3],
     breaker_rejected: Counter,
+    permits: Gauge,
+    permits_taken: Gauge,
+    queued: Gauge,
+    queue_wait: Histogram,
+    shed: Handles<ShedReason, Counter>,
 }
 
 impl UpstreamMetrics {
@@ -221,6 +255,23 @@ impl UpstreamMetrics {
     /// Counts a request refused because the circuit breaker was open.
     pub fn breaker_rejected(&self) {
         self.breaker_rejected.inc();
+    }
+
+    /// Records the time that a request waited before it was let through.
+    pub fn queue_waited(&self, time: Duration) {
+        self.queue_wait.observe(time);
+    }
+
+    /// Counts a request that was not let through.
+    pub fn shed(&self, reason: ShedReason) {
+        self.shed.get(reason).inc();
+    }
+
+    /// Shows how many requests may be at the backends, are there, and wait: called before a scrape.
+    pub fn set_concurrency(&self, (limit, in_flight, waiting): (u32, u32, u32)) {
+        self.permits.set(limit.into());
+        self.permits_taken.set(in_flight.into());
+        self.queued.set(waiting.into());
     }
 
     /// Shows the backends as they are now: called before a scrape, with all of them.

@@ -9,7 +9,9 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use hyper_rustls::HttpsConnectorBuilder;
 use opentelemetry::{Key, KeyValue};
+use opentelemetry_http::hyper::HyperClient;
 use opentelemetry_otlp::{
     Compression, ExporterBuildError, Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
     WithTonicConfig as _,
@@ -132,17 +134,12 @@ impl Export {
         // For an endpoint without TLS, too: the client wants to be told.
         let without = || client(RootCertStore::empty(), None).ok();
         let tls = self.tls.as_ref().map_or_else(without, |tls| Some(tls.client.clone()));
-        let mut client_builder = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .timeout(self.config.timeout.map_or(LIMIT, |limit| limit.get()));
-        if let Some(tls) = tls {
-            client_builder = client_builder.tls_backend_preconfigured(tls);
-        }
         let mut builder = SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary);
-        // Without one, the exporter makes its own, or says why it cannot.
-        if let Ok(client) = client_builder.build() {
-            builder = builder.with_http_client(client);
+        // Without one, the exporter makes its own, which knows no TLS.
+        if let Some(tls) = tls {
+            let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
+            let limit = self.config.timeout.map_or(LIMIT, |limit| limit.get());
+            builder = builder.with_http_client(HyperClient::new(connector.build(), limit, None));
         }
         if let Some(endpoint) = &self.config.endpoint {
             builder = builder.with_endpoint(endpoint);

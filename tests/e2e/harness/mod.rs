@@ -18,6 +18,7 @@ pub mod refusing;
 pub mod relay;
 pub mod script;
 pub mod tls;
+pub mod tokens;
 pub mod wait;
 
 pub use client::{Client, Response};

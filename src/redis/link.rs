@@ -20,10 +20,7 @@ use super::{
     failure::{Blame, blame, classify},
     target::{Connection, Target},
 };
-use crate::telemetry::{
-    cache::{BackendFailure, BackendOperation},
-    metrics::TierMetrics,
-};
+use crate::telemetry::{cache::BackendFailure, metrics::LinkMetrics};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LAST_PAUSE: Duration = Duration::from_secs(2);
@@ -39,11 +36,15 @@ pub struct Link {
     doubted: Notify,
     /// The server answers but is the wrong one.
     replace: AtomicBool,
-    metrics: Arc<TierMetrics>,
+    /// What is done while there is no connection.
+    without: &'static str,
+    metrics: Arc<LinkMetrics>,
 }
 
 impl Link {
-    pub fn new(target: Target, metrics: Arc<TierMetrics>) -> Self {
+    /// A link that is not connected yet; [`maintain`](Self::maintain) does that. `without` says
+    /// what is done while there is no connection, for the log.
+    pub fn new(target: Target, without: &'static str, metrics: Arc<LinkMetrics>) -> Self {
         metrics.set_up(false);
         Self {
             target,
@@ -51,6 +52,7 @@ impl Link {
             generation: watch::Sender::new(0),
             doubted: Notify::new(),
             replace: AtomicBool::new(false),
+            without,
             metrics,
         }
     }
@@ -150,14 +152,14 @@ impl Link {
 
     fn refused(&self, error: &RedisError, first: bool) {
         let reason = classify(error);
-        self.metrics.failed(BackendOperation::Connect, reason);
+        self.metrics.refused(reason);
         if self.current.load().is_some() {
             // The one to be replaced, and there is no other: it may still answer lookups.
             return;
         }
         // An error of the client library may hold the address, never the password.
         if first {
-            tracing::warn!(%reason, "cannot connect to Redis; responses are kept in memory only");
+            tracing::warn!(%reason, "cannot connect to Redis; {}", self.without);
         } else {
             tracing::debug!(%reason, "cannot connect to Redis");
         }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{config::cache::RedisBreakerConfig, telemetry::label::BreakerState};
+use crate::{config::redis::RedisBreakerConfig, telemetry::label::BreakerState};
 
 /// Closed → open after so many failures in a row; after a time one lookup may try again,
 /// and what becomes of it decides. Two atomic loads for each lookup, no lock.
@@ -20,6 +20,7 @@ pub struct Breaker {
 }
 
 impl Breaker {
+    /// A closed one.
     pub fn new(config: &RedisBreakerConfig) -> Self {
         Self {
             limit: config.failures.max(1),

@@ -12,7 +12,7 @@ use redis::{
 };
 use tokio::time::timeout;
 
-use crate::config::{cache::RedisConfig, finding::Problem, values::Secret};
+use crate::config::{finding::Problem, redis::RedisServerConfig, values::Secret};
 
 /// How often the crate itself tries a command of a cluster again, after a redirection.
 const CLUSTER_RETRIES: u32 = 3;
@@ -71,8 +71,8 @@ impl Target {
     /// Reads the authority's certificate; connects to nothing.
     ///
     /// # Errors
-    /// What [`RedisConfig::problems`] finds, or a certificate that cannot be read.
-    pub fn new(config: &RedisConfig) -> Result<Self, Problem> {
+    /// What [`RedisServerConfig::problems`] finds, or a certificate that cannot be read.
+    pub fn new(config: &RedisServerConfig) -> Result<Self, Problem> {
         if let Some(problem) = config.problems().into_iter().next() {
             return Err(problem);
         }
@@ -194,7 +194,7 @@ fn open(info: ConnectionInfo, certificates: Option<&TlsCertificates>) -> RedisRe
 }
 
 fn cluster(
-    config: &RedisConfig,
+    config: &RedisServerConfig,
     seeds: &[Client],
     certificates: Option<TlsCertificates>,
 ) -> RedisResult<ClusterClient> {
@@ -210,7 +210,7 @@ fn cluster(
 }
 
 /// What stands beside the URL counts more than what stands in it.
-fn given_settings(config: &RedisConfig, mut settings: RedisConnectionInfo) -> RedisConnectionInfo {
+fn given_settings(config: &RedisServerConfig, mut settings: RedisConnectionInfo) -> RedisConnectionInfo {
     if let Some(username) = &config.username {
         settings = settings.set_username(username);
     }
@@ -223,7 +223,7 @@ fn given_settings(config: &RedisConfig, mut settings: RedisConnectionInfo) -> Re
     settings
 }
 
-fn certificates(config: &RedisConfig) -> Result<Option<TlsCertificates>, Problem> {
+fn certificates(config: &RedisServerConfig) -> Result<Option<TlsCertificates>, Problem> {
     let Some(file) = &config.tls.ca else { return Ok(None) };
     let pem = fs::read(file)
         .map_err(|error| Problem::new("tls.ca", format!("cannot read `{}`: {error}", file.display())))?;
