@@ -19,7 +19,7 @@ use crate::{
         context::RequestContext,
         failure, headers, invalidate, mapping, observe, rate_limit,
         rejection::Rejection,
-        route, upstream,
+        route, trace, upstream,
     },
     runtime::{resources::Resources, snapshot::SnapshotCell},
 };
@@ -118,6 +118,7 @@ impl ProxyHttp for Gateway {
     }
 
     fn cache_key_callback(&self, _session: &Session, ctx: &mut Self::CTX) -> Result<CacheKey> {
+        trace::cache_asked(ctx);
         cache::key(ctx)
     }
 
@@ -237,6 +238,7 @@ impl ProxyHttp for Gateway {
         cache::sent(ctx, &self.resources);
         cache::coding::to_upstream(upstream, ctx)?;
         headers::to_upstream(upstream, session.req_header(), ctx)?;
+        trace::to_upstream(upstream, ctx, &self.resources)?;
         upstream::begun(ctx, session.is_body_done());
         Ok(())
     }

@@ -36,8 +36,8 @@ use crate::{
         until_end::UntilEnd,
     },
     tasks::{
-        Drain, KeepCache, KeepLimits, ProbeUpstreams, RefreshKeys, Signals, WarmUp, WatchCertificates,
-        WatchConfig, WriteAccessLog,
+        Drain, ExportTraces, KeepCache, KeepLimits, ProbeUpstreams, RefreshKeys, Signals, WarmUp,
+        WatchCertificates, WatchConfig, WriteAccessLog,
     },
     telemetry::{access_log::AccessLogWriter, log},
     tls,
@@ -250,6 +250,10 @@ impl Tasks<'_> {
         }
         let cache = KeepCache { resources: Arc::clone(self.resources) };
         server.add_service(background_service("keep cache", cache));
+        if self.resources.tracing.as_ref().is_some_and(|tracing| tracing.spans.is_some()) {
+            let export = ExportTraces { resources: Arc::clone(self.resources) };
+            server.add_service(background_service("export traces", export));
+        }
         if let Some(shared) = &self.resources.rate_limits.shared {
             let limits = KeepLimits { shared: Arc::clone(shared) };
             server.add_service(background_service("keep rate limits", limits));

@@ -29,6 +29,7 @@ pub mod schema;
 mod source;
 pub mod telemetry;
 pub mod tls;
+pub mod trace;
 pub mod traffic;
 mod tree;
 pub mod upstream;

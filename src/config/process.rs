@@ -12,6 +12,7 @@ use super::{
     redis::RedisServerConfig,
     telemetry::TelemetryConfig,
     tls::ListenerTlsConfig,
+    trace::TrustConfig,
     values::{ByteSize, Name, Period, Secret},
 };
 
@@ -48,7 +49,7 @@ pub struct ProcessConfig {
     /// What all rate limits share.
     #[serde(default)]
     pub rate_limits: RateLimitsConfig,
-    /// Logs.
+    /// Logs and traces.
     #[serde(default)]
     pub telemetry: TelemetryConfig,
 }
@@ -90,6 +91,9 @@ pub struct ListenerConfig {
     #[serde(default = "default_max_connections")]
     #[schemars(range(min = 1))]
     pub max_connections: usize,
+    /// Whose trace context is continued on this listener, instead of `telemetry.tracing.trust`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace_trust: Option<TrustConfig>,
 }
 
 impl ListenerConfig {

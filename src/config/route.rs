@@ -11,6 +11,7 @@ use super::{
     cache::CacheConfig,
     headers::{HeadersConfig, SecurityHeadersConfig},
     rate_limit::RateLimitUse,
+    trace::RouteTracingConfig,
     upstream::{RetryConfig, TimeoutsConfig},
     values::{ByteSize, Name, OneOrMany},
 };
@@ -77,6 +78,9 @@ pub struct RouteConfig {
     /// Bytes of a request's body, instead of the process's limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body_limit: Option<ByteSize>,
+    /// Sampling and trace formats, instead of those of `process.telemetry.tracing`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracing: Option<RouteTracingConfig>,
 }
 
 /// The requests a route takes. All conditions must hold.

@@ -1,20 +1,23 @@
-//! How the process speaks about itself: its own log and the access log.
+//! How the process speaks about itself: its own log, the access log, traces.
 
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::values::Secret;
+use super::{trace::TracingConfig, values::Secret};
 
 /// The `process.telemetry:` section.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TelemetryConfig {
     /// The log of the process itself, on standard error.
     pub log: LogConfig,
     /// One line a request.
     pub access_log: AccessLogConfig,
+    /// Traces. Leave out: trace fields pass as they come, and no request has a trace id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tracing: Option<TracingConfig>,
     /// What names of callers in the access log are hashed with, the same on all nodes whose logs
     /// are to be compared. Leave out: a new one for each process.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -7,7 +7,7 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
-use super::{context::RequestContext, rejection::Rejection};
+use super::{context::RequestContext, rejection::Rejection, trace};
 use crate::{
     downstream::{DeadlineHandle, GatedStream, LimitedUpload},
     framing,
@@ -26,6 +26,7 @@ pub fn open(session: &mut Session, ctx: &mut RequestContext, resources: &Resourc
     let local = socket.and_then(|s| s.local_addr()).and_then(|a| a.as_inet());
     ctx.listener = local.and_then(|local| resources.listener_at(local)).cloned();
     identify(ctx, peer, &session.req_header().headers, cell.load_full());
+    trace::begin(session.req_header(), ctx, resources);
     ctx.deadline = deadline_of(session);
     if session.req_header().version == http::Version::HTTP_10 {
         super::headers::speak_http10(session);

@@ -14,7 +14,7 @@ pub use self::{
     names::names,
     range::range,
     ready::{Ready, ready, served},
-    report::{close, result, to_downstream},
+    report::{Lookup, close, lookup, result, to_downstream},
     request::{
         CacheUse, begin, enable, is_not_modified, judge_hit, key, may_serve_stale, only_if_cached, sent, vary,
     },

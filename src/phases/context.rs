@@ -18,8 +18,12 @@ use crate::{
         route::{Route, Served, Target},
         snapshot::Snapshot,
     },
-    telemetry::metrics::InFlight,
-    upstream::{Attempt, Permit, Tried},
+    telemetry::{
+        metrics::InFlight,
+        reason::UpstreamFailure,
+        trace::{RequestTrace, SpanId},
+    },
+    upstream::{Attempt, Backend, Permit, Tried},
 };
 
 /// The facts of one request, each written once by the phase that finds them out.
@@ -32,6 +36,12 @@ pub struct RequestContext {
     pub listener: Option<Arc<Listener>>,
     /// The id in logs, answers and upstream requests.
     pub request_id: Option<RequestId>,
+    /// The trace it belongs to. `None` when tracing is off.
+    pub trace: Option<RequestTrace>,
+    /// Whether it is one of our own, which renews a stored response.
+    pub revalidation: bool,
+    /// When the cache was asked, for the trace.
+    pub cache_asked: Option<Instant>,
     /// The generation this request is served by.
     pub snapshot: Option<Arc<Snapshot>>,
     /// The version of the API it is for. `None` on routes without versions.
@@ -99,6 +109,44 @@ pub struct Attempts {
     pub version: Option<http::Version>,
     /// Whether the whole request has been handed over.
     pub sent: bool,
+    /// Why the last attempt failed.
+    pub failure: Option<UpstreamFailure>,
+    /// What it took to connect for the last attempt: TCP, then TLS.
+    pub connect: [Option<Duration>; 2],
+    /// The attempts that are over, for the trace.
+    pub ended: Ended,
+}
+
+/// The attempts that are over, the last one apart: hardly any request has more, and that one
+/// needs no memory of its own.
+#[derive(Default)]
+pub struct Ended {
+    /// All but the last.
+    pub earlier: Vec<EndedAttempt>,
+    /// The last one.
+    pub last: Option<EndedAttempt>,
+}
+
+/// An attempt that is over.
+pub struct EndedAttempt {
+    /// Its span.
+    pub span: SpanId,
+    /// The backend.
+    pub backend: Arc<Backend>,
+    /// When it began.
+    pub started: Instant,
+    /// When it was over.
+    pub ended: Instant,
+    /// Whether a connection was reused.
+    pub reused: bool,
+    /// What it took to connect: TCP, then TLS.
+    pub connect: [Option<Duration>; 2],
+    /// Time to the head of the response.
+    pub first_byte: Option<Duration>,
+    /// The status of the response.
+    pub status: Option<u16>,
+    /// Why it failed.
+    pub failure: Option<UpstreamFailure>,
 }
 
 impl Attempts {
@@ -146,6 +194,9 @@ impl RequestContext {
             client: None,
             listener: None,
             request_id: None,
+            trace: None,
+            revalidation: false,
+            cache_asked: None,
             snapshot: None,
             version: None,
             plan: None,

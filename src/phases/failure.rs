@@ -122,6 +122,7 @@ fn fail(
     stage: Stage,
 ) -> bool {
     target.metrics.failure(failure);
+    ctx.attempts.failure = Some(failure);
     let now = Instant::now();
     // A kept-alive connection that the backend has closed meanwhile says nothing about it.
     if failure != UpstreamFailure::StaleConnection

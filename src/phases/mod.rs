@@ -19,4 +19,5 @@ pub mod observe;
 pub mod rate_limit;
 pub mod rejection;
 pub mod route;
+pub mod trace;
 pub mod upstream;

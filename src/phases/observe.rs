@@ -11,7 +11,7 @@ use super::{
     context::{Current, RequestContext},
     failure,
     rejection::Rejection,
-    upstream,
+    trace, upstream,
 };
 use crate::{
     auth::Identity,
@@ -39,6 +39,8 @@ pub struct Exchange<'a> {
     pub bytes_out: u64,
     /// What the cache did, on routes that have one.
     pub cache: Option<CacheResult>,
+    /// How that was found out.
+    pub lookup: cache::Lookup,
 }
 
 /// Writes down what became of a request that went through Pingora.
@@ -63,6 +65,7 @@ pub fn close(session: &mut Session, error: Option<&Error>, ctx: &mut RequestCont
         bytes_in: session.body_bytes_read() as u64,
         bytes_out: session.body_bytes_sent() as u64,
         cache: cache::result(session, ctx),
+        lookup: cache::lookup(session),
         request: session.req_header(),
     };
     finish(&exchange, reason, ctx, resources);
@@ -97,6 +100,7 @@ pub fn finish(
             _ => {}
         }
     }
+    trace::finish(exchange, error, ctx, resources, now);
     if let Some(log) = &resources.access_log {
         write(log, exchange, ctx, duration, error);
     }
@@ -162,9 +166,12 @@ fn write(
     let plan = ctx.plan.as_ref();
     let attempts = &ctx.attempts;
     let version = ctx.version.as_ref();
+    let ids = ctx.trace.as_ref().map(|trace| (trace.trace.hex(), trace.span.hex()));
     log.write(&AccessRecord {
         time: SystemTime::now(),
         request_id: ctx.id(),
+        trace_id: ids.as_ref().map(|(trace, _)| trace.as_str()),
+        span_id: ids.as_ref().map(|(_, span)| span.as_str()),
         client: ctx.client.as_ref().map(|client| client.address),
         listener: ctx.listener.as_ref().map_or("", |listener| &listener.name),
         protocol: Protocol::from(request.version),

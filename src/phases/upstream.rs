@@ -16,6 +16,7 @@ use super::{
     deadline::{self, Wait},
     failure, mapping,
     rejection::Rejection,
+    trace,
 };
 use crate::{
     downstream::GatedStream,
@@ -105,6 +106,7 @@ pub fn pick(session: &mut Session, ctx: &mut RequestContext) -> Result<Box<HttpP
     attempts.sent = false;
     attempts.current = Current::Begun(attempt);
     attempts.in_flight = Some(target.metrics.begin());
+    trace::attempt(ctx);
     if let Some(left) = left {
         shorten(&mut peer, left, session.is_upgrade_req());
     }
@@ -152,8 +154,10 @@ pub fn connected(ctx: &mut RequestContext, reused: bool, digest: Option<&Digest>
     }
     // One duration for each layer: TCP, then TLS.
     let layers = digest.into_iter().flat_map(|digest| digest.timing_digest.iter().flatten());
-    let took = layers.filter_map(|timing| timing.establishment_duration).sum();
-    target.metrics.connected(took);
+    let mut layers = layers.map(|timing| timing.establishment_duration);
+    let connect = [layers.next().flatten(), layers.next().flatten()];
+    target.metrics.connected(connect.into_iter().chain(layers).flatten().sum());
+    ctx.attempts.connect = connect;
 }
 
 /// The head of the response is there.
@@ -193,6 +197,7 @@ pub fn responded(
         attempt.observe(outcome, now);
     }
     if failed {
+        attempts.failure = Some(UpstreamFailure::BadStatus);
         target.metrics.failure(UpstreamFailure::BadStatus);
         if failure::may_retry(session, ctx, &target, Stage::Answered, Failure::GatewayError) {
             target.metrics.retry(UpstreamFailure::BadStatus);
@@ -233,6 +238,7 @@ pub fn attempted(ctx: &mut RequestContext, now: Instant) {
     if ctx.attempts.in_flight.take().is_none() {
         return;
     }
+    trace::attempted(ctx, now);
     let Some(target) = ctx.target() else { return };
     if let Some(attempt) = ctx.attempts.current.attempt() {
         target.metrics.attempted(ctx.attempts.status, now.saturating_duration_since(attempt.started()));

@@ -24,6 +24,7 @@ use crate::{
         path::key,
         rate_limit::RateLimitUse,
         route::{MatchConfig, RespondConfig, RouteConfig},
+        trace::RouteTracingConfig,
         traffic::TrafficConfig,
         values::{Name, OneOrMany},
     },
@@ -31,6 +32,7 @@ use crate::{
     mapping::Mapping,
     rate_limit::{Limit, RouteLimits, Scope},
     routing::{Entry, PathPolicy, Redirect, Rewrite, RouteTable, WeightedSplit, captures_of},
+    telemetry::trace::RouteTracing,
     upstream::{RetryPolicy, Upstream},
 };
 
@@ -200,8 +202,13 @@ impl RouteBuilder<'_> {
             security_headers: security?,
             cache: cache?,
             on_write: on_write?,
+            tracing: self.tracing(route.tracing.as_ref()),
             metrics: self.resources.metrics.route(route.name.as_str()),
         })
+    }
+
+    fn tracing(&self, own: Option<&RouteTracingConfig>) -> Option<RouteTracing> {
+        self.resources.tracing.as_ref().map(|tracing| tracing.on_route(own))
     }
 
     fn auth(&self, route: &RouteConfig, problems: &mut Problems) -> Option<Option<AuthRule>> {
@@ -327,6 +334,7 @@ impl RouteBuilder<'_> {
             security_headers: security.flatten(),
             cache: None,
             on_write: TagTemplates::default(),
+            tracing: self.tracing(None),
             metrics: self.resources.metrics.route(VERSION_LIST),
         })
     }

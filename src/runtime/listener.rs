@@ -1,7 +1,7 @@
 //! What a listener knows about the connections it accepts.
 
 use std::{
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -9,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    config::process::ListenerConfig,
+    config::{process::ListenerConfig, trace::TrustConfig},
     headers::{ListenerFields, TrustedPeers},
     telemetry::metrics::ListenerMetrics,
 };
@@ -28,6 +28,8 @@ pub struct Listener {
     pub fields: ListenerFields,
     /// Peers that must send a PROXY protocol header; `None` when nobody does.
     pub proxy_protocol: Option<TrustedPeers>,
+    /// Whose trace context is continued.
+    pub trace_trust: TraceTrust,
     /// Handles of its metric series.
     pub metrics: Arc<ListenerMetrics>,
     max_connections: usize,
@@ -36,8 +38,11 @@ pub struct Listener {
 
 impl Listener {
     /// The listener as configured.
-    pub fn new(config: &ListenerConfig, metrics: Arc<ListenerMetrics>) -> Self {
+    ///
+    /// `trust` holds where it does not say itself whose trace context is continued.
+    pub fn new(config: &ListenerConfig, trust: &TrustConfig, metrics: Arc<ListenerMetrics>) -> Self {
         Self {
+            trace_trust: TraceTrust::new(config.trace_trust.as_ref().unwrap_or(trust)),
             name: config.name(),
             address: config.address,
             tls: config.tls.is_some(),
@@ -66,6 +71,36 @@ impl Listener {
     pub fn accepts(&self, local: &SocketAddr) -> bool {
         self.address.port() == local.port()
             && (self.address.ip().is_unspecified() || self.address.ip() == local.ip())
+    }
+}
+
+/// Whose trace context is continued.
+pub enum TraceTrust {
+    /// Nobody's.
+    Never,
+    /// Everybody's.
+    Always,
+    /// That of these peers.
+    Peers(TrustedPeers),
+}
+
+impl TraceTrust {
+    /// The setting, compiled.
+    fn new(config: &TrustConfig) -> Self {
+        match config {
+            TrustConfig::Never => Self::Never,
+            TrustConfig::Always => Self::Always,
+            TrustConfig::Networks(networks) => Self::Peers(TrustedPeers::new(networks)),
+        }
+    }
+
+    /// Whether the context of a peer is continued; `None`: its address is not known.
+    pub fn covers(&self, peer: Option<IpAddr>) -> bool {
+        match self {
+            Self::Never => false,
+            Self::Always => true,
+            Self::Peers(peers) => peer.is_some_and(|peer| peers.contains(peer)),
+        }
     }
 }
 

@@ -18,11 +18,12 @@ use crate::{
         finding::Problem,
         process::{LimitsConfig, ProcessConfig},
         telemetry::TelemetryConfig,
+        trace::TrustConfig,
         values::Secret,
     },
     headers::TrustedPeers,
     rate_limit::{Buckets, LimitSecret, Shared, Stock},
-    telemetry::{access_log::AccessLog, cache::Tier, metrics::Metrics},
+    telemetry::{access_log::AccessLog, cache::Tier, metrics::Metrics, trace::Tracing},
     tls::CertificateStore,
     upstream::Caller,
 };
@@ -43,6 +44,8 @@ pub struct Resources {
     pub metrics: Arc<Metrics>,
     /// Where finished requests are written down. `None` when turned off.
     pub access_log: Option<Arc<AccessLog>>,
+    /// How requests are traced. `None` when they are not.
+    pub tracing: Option<Tracing>,
     /// The listeners, in the order of the configuration.
     pub listeners: Vec<Arc<Listener>>,
     /// The certificate stores of the TLS listeners, to be watched.
@@ -82,19 +85,22 @@ impl Resources {
         let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), revision);
         let metrics = Arc::new(metrics.map_err(|error| vec![Problem::new("process", error.to_string())])?);
         let cache = cache_store(&config.cache, &metrics).map_err(|problem| vec![problem])?;
+        let tracing = config.telemetry.tracing.as_ref();
+        let trust = tracing.map_or(TrustConfig::Never, |tracing| tracing.trust.clone());
         let rate_limits = limits_stock(config, &metrics).map_err(|problem| vec![problem])?;
         let listeners = config
             .listeners
             .iter()
             .map(|listener| {
                 let handles = metrics.listener(&listener.name());
-                Arc::new(Listener::new(listener, handles))
+                Arc::new(Listener::new(listener, &trust, handles))
             })
             .collect();
         let log = &config.telemetry.access_log;
         let dropped = metrics.process().access_log_dropped();
         Ok(Self {
             access_log: AccessLog::from_config(log, dropped).map(Arc::new),
+            tracing: Tracing::compile(&config.telemetry, metrics.traces())?,
             listeners,
             certificates,
             purge_from: config.cache.purge.as_ref().map(|purge| TrustedPeers::new(&purge.from)),

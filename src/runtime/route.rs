@@ -17,6 +17,7 @@ use crate::{
     telemetry::{
         api_version::VersionOrigin,
         metrics::{Counter, Handles, RouteCacheMetrics, RouteMetrics, UpstreamMetrics},
+        trace::RouteTracing,
     },
     upstream::{ResolvedTimeouts, RetryPolicy, Upstream},
 };
@@ -49,6 +50,8 @@ pub struct Route {
     pub cache: Option<RouteCache>,
     /// Tags that a successful unsafe request takes out of the cache.
     pub on_write: TagTemplates,
+    /// How its requests are traced. `None` when they are not.
+    pub tracing: Option<RouteTracing>,
     /// Handles of the route's metric series.
     pub metrics: Arc<RouteMetrics>,
 }

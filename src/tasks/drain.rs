@@ -81,6 +81,7 @@ impl BackgroundService for Drain {
                 () = heard(&mut signals.interrupt) => break,
             }
         }
+        self.flush_spans().await;
         let left = self.resources.open_connections();
         let took = started.elapsed();
         if left == 0 {
@@ -114,6 +115,16 @@ impl Drain {
     fn must_stay(&self, elapsed: Duration) -> bool {
         let expected = self.resources.open_connections() > 0 || elapsed < LINGER;
         expected && elapsed < self.limit
+    }
+
+    /// Gives the last spans their time. A collector that is down does not hold up the end.
+    async fn flush_spans(&self) {
+        let spans = self.resources.tracing.as_ref().and_then(|tracing| tracing.spans.as_ref());
+        let Some(spans) = spans else { return };
+        let lost = spans.queue.close(spans.flush_timeout).await;
+        if lost > 0 {
+            tracing::warn!("{lost} spans lost: the collector did not take them in time");
+        }
     }
 
     /// Pingora would sleep out its whole grace period; nothing is left to wait for.

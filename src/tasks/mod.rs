@@ -4,6 +4,7 @@
 //! the current snapshot holds. None of them starts before the server does.
 
 mod drain;
+mod export_traces;
 mod keep_cache;
 mod keep_limits;
 mod probe_upstreams;
@@ -15,6 +16,7 @@ mod watch_config;
 mod write_access_log;
 
 pub use drain::Drain;
+pub use export_traces::ExportTraces;
 pub use keep_cache::KeepCache;
 pub use keep_limits::KeepLimits;
 pub use probe_upstreams::ProbeUpstreams;

@@ -1,4 +1,5 @@
-//! How the process speaks about itself: metrics, the access log, its own log.
+//! How the process speaks about itself: metrics, traces, the access log,
+//! its own log.
 //!
 //! Nothing here knows what a request is: callers hand in plain data. The label
 //! values of metrics and the words of the access log come from the same enums,
@@ -12,3 +13,4 @@ pub mod label;
 pub mod log;
 pub mod metrics;
 pub mod reason;
+pub mod trace;

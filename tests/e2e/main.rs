@@ -33,6 +33,7 @@ mod routing;
 mod shutdown;
 mod slow_clients;
 mod tls;
+mod tracing;
 mod tunnels;
 mod upstreams;
 mod version_matrix;

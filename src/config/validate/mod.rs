@@ -8,6 +8,7 @@ mod fields;
 mod process;
 mod rate_limit;
 mod route;
+mod trace;
 mod upstream;
 
 use std::path::Path;
@@ -31,6 +32,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     rate_limit::check(config, &mut problems);
     route::check(&config.traffic, &mut problems);
     auth::check(&config.traffic, &mut problems);
+    trace::check(config, &mut problems);
     fields::forwarding(&config.traffic.forwarding, &mut problems);
     fields::headers("traffic.headers", &config.traffic.headers, &mut problems);
     if let Some(security) = &config.traffic.security_headers {
@@ -55,6 +57,7 @@ pub(super) fn referenced_files(config: &Config) -> Vec<(String, &Path)> {
     if let Some(ca) = config.process.cache.redis.as_ref().and_then(|redis| redis.tls.ca.as_deref()) {
         files.push(("process.cache.redis.tls.ca".to_owned(), ca));
     }
+    trace::files(config, &mut files);
     if let Some(ca) = config.process.rate_limits.redis.as_ref().and_then(|redis| redis.tls.ca.as_deref()) {
         files.push(("process.rate_limits.redis.tls.ca".to_owned(), ca));
     }

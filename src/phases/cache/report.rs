@@ -1,5 +1,7 @@
 //! What is said of the cache: to the client, to the metrics, to the log.
 
+use std::time::Duration;
+
 use http::{HeaderValue, header};
 use pingora_cache::CachePhase;
 use pingora_core::Result;
@@ -42,6 +44,23 @@ fn of_phase(phase: CachePhase, cache: &CacheUse) -> CacheResult {
         _ if cache.bypass.is_some() => CacheResult::Bypass,
         _ => CacheResult::Uncacheable,
     }
+}
+
+/// How the cache found out what it did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lookup {
+    /// Where a response was found.
+    pub tier: Option<Tier>,
+    /// Time to look in all tiers. `None`: it was not asked, or that took no time worth telling.
+    pub took: Option<Duration>,
+    /// Time spent waiting for another request's fetch.
+    pub waited: Option<Duration>,
+}
+
+/// How the cache found out what it did for a request that went through Pingora.
+pub fn lookup(session: &Session) -> Lookup {
+    let cache = &session.cache;
+    Lookup { tier: tier(session), took: cache.lookup_duration(), waited: cache.lock_duration() }
 }
 
 /// Where a hit was found.

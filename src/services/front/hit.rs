@@ -24,9 +24,10 @@ use crate::{
         observe::{self, Exchange},
         rate_limit,
         rejection::Rejection,
-        route,
+        route, trace,
     },
     runtime::{listener::Listener, resources::Resources, snapshot::SnapshotCell},
+    telemetry::cache::{CacheResult, Tier},
 };
 
 /// Fields that a request for a plain hit may have; others are left to Pingora.
@@ -71,6 +72,7 @@ pub async fn answer(
     }
     cache::begin(&request, &mut ctx, resources);
     let Some(ready) = cache::ready(&mut request, &mut ctx, resources) else { return Outcome::Passed };
+    trace::begin(&request, &mut ctx, resources);
     // Only now: what is passed on is charged by Pingora's side.
     let refusal = rate_limit::charge(&request, &mut ctx).await.err();
     let Ok((response, body)) = prepare(ready, refusal.as_ref(), &ctx) else { return Outcome::Broken };
@@ -84,7 +86,8 @@ pub async fn answer(
         tls_version: tls.as_ref().map(|tls| &*tls.version),
         bytes_in: 0,
         bytes_out: if sent { body.len() as u64 } else { 0 },
-        cache: refusal.is_none().then_some(crate::telemetry::cache::CacheResult::Hit),
+        cache: refusal.is_none().then_some(CacheResult::Hit),
+        lookup: cache::Lookup { tier: Some(Tier::Memory), ..cache::Lookup::default() },
     };
     api_version::count(&request, &ctx, None, resources);
     if refusal.is_none() {

@@ -233,6 +233,8 @@ fn log(
     log.write(&AccessRecord {
         time: SystemTime::now(),
         request_id: id.as_str(),
+        trace_id: None,
+        span_id: None,
         client: peer.map(std::net::SocketAddr::ip),
         listener: &listener.name,
         method: "-",

@@ -20,6 +20,10 @@ pub struct AccessRecord<'a> {
     pub time: SystemTime,
     /// The value of `X-Request-Id`, accepted or made.
     pub request_id: &'a str,
+    /// The trace it belongs to, in hexadecimal.
+    pub trace_id: Option<&'a str>,
+    /// Its own span there, in hexadecimal.
+    pub span_id: Option<&'a str>,
     /// The address of the client, from forwarding headers only if those are trusted.
     pub client: Option<IpAddr>,
     /// The name of the listener.
@@ -94,6 +98,8 @@ impl AccessRecord<'_> {
             line.address(key!("client"), client);
         }
         line.text(key!("request_id"), self.request_id.as_bytes(), TEXT_MAX);
+        line.option(key!("trace_id"), self.trace_id, TEXT_MAX);
+        line.option(key!("span_id"), self.span_id, TEXT_MAX);
         line.word(key!("protocol"), self.protocol.as_str());
         line.option(key!("tls_version"), self.tls_version, TEXT_MAX);
         line.text(key!("listener"), self.listener.as_bytes(), TEXT_MAX);

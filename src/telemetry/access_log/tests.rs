@@ -17,6 +17,8 @@ fn record() -> AccessRecord<'static> {
     AccessRecord {
         time: UNIX_EPOCH + Duration::from_millis(1_709_210_096_007),
         request_id: "0197-abc",
+        trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736"),
+        span_id: Some("00f067aa0ba902b7"),
         client: Some([203, 0, 113, 9].into()),
         listener: "public",
         protocol: Protocol::Http11,
@@ -68,6 +70,7 @@ fn a_json_line_tells_the_request() {
         concat!(
             r#"{"time":"2024-02-29T12:34:56.007Z","status":502,"method":"GET","path":"/patients/{id}","#,
             r#""duration_us":1234,"host":"api.example","client":"203.0.113.9","request_id":"0197-abc","#,
+            r#""trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7","#,
             r#""protocol":"http/1.1","tls_version":"TLSv1.3","listener":"public","route":"patients","#,
             r#""upstream":"origin","backend":"127.0.0.1:8000","attempts":2,"upstream_first_byte_us":800,"#,
             r#""upstream_reused":true,"bytes_in":0,"bytes_out":91,"error":"upstream_reset","#,

@@ -23,6 +23,7 @@ mod registry;
 mod route;
 mod scope;
 mod tier;
+mod trace;
 mod upstream;
 
 pub use api_version::ApiVersionFamilies;
@@ -37,6 +38,7 @@ pub use rate_limit::{LimitFamilies, LimitMetrics, SharedLimitMetrics};
 pub use registry::{Metrics, MetricsError};
 pub use route::{InFlight, RouteMetrics};
 pub use tier::TierMetrics;
+pub use trace::TraceMetrics;
 pub use upstream::UpstreamMetrics;
 
 /// The content type of [`Metrics::render`].

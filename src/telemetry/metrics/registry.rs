@@ -15,6 +15,7 @@ use super::{
     process::ProcessMetrics,
     rate_limit::LimitFamilies,
     route::{RouteFamilies, RouteMetrics},
+    trace::TraceMetrics,
     upstream::{UpstreamFamilies, UpstreamMetrics},
 };
 
@@ -41,6 +42,7 @@ pub struct Metrics {
     rate_limits: Arc<LimitFamilies>,
     auth: Arc<AuthFamilies>,
     process: ProcessMetrics,
+    traces: Arc<TraceMetrics>,
 }
 
 impl Metrics {
@@ -76,6 +78,7 @@ impl Metrics {
             rate_limits: LimitFamilies::register(&registrar)?,
             auth: AuthFamilies::register(&registrar)?,
             process: ProcessMetrics::register(&registrar, version, revision)?,
+            traces: Arc::new(TraceMetrics::register(&registrar)?),
             registry,
         })
     }
@@ -123,6 +126,11 @@ impl Metrics {
     /// The series of the process itself.
     pub fn process(&self) -> &ProcessMetrics {
         &self.process
+    }
+
+    /// The series of traces.
+    pub fn traces(&self) -> &Arc<TraceMetrics> {
+        &self.traces
     }
 
     /// Everything, in the text format 0.0.4. Gauges that show a state, such as

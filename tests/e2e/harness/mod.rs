@@ -1,6 +1,7 @@
 //! What the stories are told with: a gateway, scripted origins, clients, load.
 
 pub mod client;
+pub mod collector;
 pub mod gate;
 pub mod gateway;
 pub mod h2_frame;
@@ -21,6 +22,7 @@ pub mod tokens;
 pub mod wait;
 
 pub use client::{Client, Response};
+pub use collector::Collector;
 pub use gate::Gate;
 pub use gateway::Gateway;
 pub use load::Load;

@@ -1,0 +1,86 @@
+//! The trace of a request: begun with it, told to backends, made into spans when it is over.
+
+mod finish;
+
+use std::time::Instant;
+
+use pingora_core::Result;
+use pingora_http::RequestHeader;
+
+pub use self::finish::finish;
+use super::context::{EndedAttempt, RequestContext};
+use crate::{
+    runtime::resources::Resources,
+    telemetry::trace::{RequestTrace, RouteTracing, is_trace_field},
+};
+
+/// Finds out which trace a request belongs to.
+pub fn begin(request: &RequestHeader, ctx: &mut RequestContext, resources: &Resources) {
+    let Some(tracing) = &resources.tracing else { return };
+    let trusted = is_trusted(ctx);
+    ctx.trace = Some(RequestTrace::begin(&tracing.accept, &request.headers, trusted));
+}
+
+/// Whether the caller's word on traces is believed.
+fn is_trusted(ctx: &RequestContext) -> bool {
+    let peer = ctx.client.as_ref().map(|client| client.peer);
+    ctx.listener.as_ref().is_some_and(|listener| listener.trace_trust.covers(peer))
+}
+
+/// What holds for the request: its route's settings, or the common ones where it has no route.
+fn settings<'a>(ctx: &'a RequestContext, resources: &'a Resources) -> Option<&'a RouteTracing> {
+    let common = resources.tracing.as_ref().map(|tracing| &tracing.common);
+    ctx.plan.as_ref().map_or(common, |plan| plan.route.tracing.as_ref())
+}
+
+/// Notes when the cache is asked. Only the first time: later ones follow a wait.
+pub fn cache_asked(ctx: &mut RequestContext) {
+    if ctx.trace.is_some() {
+        ctx.cache_asked.get_or_insert_with(Instant::now);
+    }
+}
+
+/// Gives an attempt that begins a span of its own.
+pub fn attempt(ctx: &mut RequestContext) {
+    if let Some(trace) = &mut ctx.trace {
+        trace.begin_attempt();
+        ctx.attempts.failure = None;
+        ctx.attempts.connect = [None; 2];
+        ctx.attempts.reused = false;
+    }
+}
+
+/// Tells the backend which trace the attempt belongs to. What the client wrote of traces goes,
+/// in whatever format.
+///
+/// # Errors
+/// If the request would hold more fields than Pingora can.
+pub fn to_upstream(upstream: &mut RequestHeader, ctx: &RequestContext, resources: &Resources) -> Result<()> {
+    let (Some(trace), Some(settings)) = (&ctx.trace, settings(ctx, resources)) else { return Ok(()) };
+    let stale: Vec<_> = upstream.headers.keys().filter(|name| is_trace_field(name)).cloned().collect();
+    for name in &stale {
+        upstream.remove_header(name);
+    }
+    trace.tell(trace.is_sampled(settings.threshold), &settings.also_send, |name, value| {
+        upstream.insert_header(name, value)
+    })
+}
+
+/// Notes an attempt that has just ended.
+pub fn attempted(ctx: &mut RequestContext, now: Instant) {
+    let (Some(trace), Some(attempt)) = (&ctx.trace, ctx.attempts.current.attempt()) else { return };
+    let attempts = &ctx.attempts;
+    let ended = EndedAttempt {
+        span: trace.attempt,
+        backend: attempt.backend().clone(),
+        started: attempt.started(),
+        ended: now,
+        reused: attempts.reused,
+        connect: attempts.connect,
+        first_byte: attempts.first_byte,
+        status: attempts.status,
+        failure: attempts.failure,
+    };
+    let earlier = ctx.attempts.ended.last.replace(ended);
+    ctx.attempts.ended.earlier.extend(earlier);
+}

@@ -1,0 +1,20 @@
+//! One trace through the gateway: ids to backends and into the log, spans to a collector.
+
+mod export;
+mod propagation;
+mod spans;
+
+use crate::harness::{Collector, gateway::Builder};
+
+/// The process section with tracing as given.
+fn tracing(builder: Builder, yaml: &str) -> Builder {
+    let telemetry = format!(
+        "{{ log: {{ format: text, level: info }}, access_log: {{ format: json }}, tracing: {yaml} }}"
+    );
+    builder.process("telemetry", &telemetry)
+}
+
+/// The same with spans to a collector; `yaml` are further keys of `tracing`.
+fn exporting(builder: Builder, collector: &Collector, yaml: &str) -> Builder {
+    tracing(builder, &format!("{{ export: {{ {} }}, {yaml} }}", collector.export()))
+}

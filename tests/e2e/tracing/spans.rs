@@ -1,0 +1,179 @@
+//! What spans tell of a request.
+
+use super::exporting;
+use crate::harness::{Answer, Collector, Gateway, Origin, ports::Port};
+
+const ALL: &str = "sampling: { ratio: 1 }";
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const SPAN: &str = "00f067aa0ba902b7";
+/// Kinds of spans.
+const INTERNAL: i32 = 1;
+const SERVER: i32 = 2;
+const CLIENT: i32 = 3;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_a_server_span_above_a_client_span_without_names_of_patients() {
+    let origin = Origin::saying("hello").await;
+    let collector = Collector::http().await;
+    let gateway = exporting(Gateway::before(&origin), &collector, "trust: always")
+        .routes(r#"- { name: patients, match: { path: "/patients/{id}" }, upstream: origin }"#)
+        .start()
+        .await;
+    let parent = format!("00-{TRACE}-{SPAN}-01");
+    let client = gateway.client();
+    let request = client.get("/patients/4711?token=s3cret").header("traceparent", &parent);
+    request.header("User-Agent", "story/1").send().await;
+
+    let spans = collector.wait_spans(2).await;
+    let [server, client] = &spans[..] else { unreachable!() };
+    assert_eq!((server.name.as_str(), server.kind), ("GET /patients/{id}", SERVER));
+    assert_eq!((server.trace.as_str(), server.parent.as_str(), server.failed), (TRACE, SPAN, false));
+    for (key, value) in [
+        ("http.request.method", "GET"),
+        ("http.route", "/patients/{id}"),
+        ("http.response.status_code", "200"),
+        ("url.scheme", "http"),
+        ("url.path", "/patients/{id}"),
+        ("network.protocol.version", "1.1"),
+        ("network.peer.address", "127.0.0.1"),
+        ("client.address", "127.0.0.1"),
+        ("server.address", "127.0.0.1"),
+        ("user_agent.original", "story/1"),
+        ("nilegate.route", "patients"),
+        ("nilegate.upstream", "origin"),
+    ] {
+        assert_eq!(server.get(key), Some(value), "{key}");
+    }
+    assert_eq!((client.name.as_str(), client.kind), ("GET", CLIENT));
+    assert_eq!((client.trace.as_str(), &client.parent), (TRACE, &server.id));
+    assert_eq!(client.get("server.port"), Some(origin.address().port().to_string().as_str()));
+    assert_eq!(client.get("url.full"), Some(format!("http://{origin}/patients/{{id}}").as_str()));
+    assert_eq!(client.get("http.request.resend_count"), None);
+    assert_eq!(client.get("nilegate.connection.reused"), Some("false"));
+    let sent = origin.only_request();
+    assert_eq!(sent.header("traceparent"), Some(format!("00-{TRACE}-{}-01", client.id).as_str()));
+    assert!(server.start <= client.start && client.end <= server.end && client.start < client.end);
+    assert_eq!(server.resource["service.name"], "nilegate");
+    for secret in ["4711", "s3cret"] {
+        assert!(!format!("{spans:?}").contains(secret), "{spans:#?}");
+    }
+    let line = gateway.wait_for_log("the request", |line| line["status"] == 200).await;
+    assert_eq!((&line["trace_id"], &line["span_id"]), (&TRACE.into(), &server.id.as_str().into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retries_are_siblings() {
+    let bad = Origin::start(|_| Answer::status(503)).await;
+    let good = Origin::saying("hello").await;
+    let collector = Collector::grpc().await;
+    let gateway = exporting(Gateway::before(&bad), &collector, ALL)
+        .backend(&good)
+        .upstream("retry: { attempts: 2, on: [gateway_error], budget: 1, min_per_second: 100 }")
+        .start()
+        .await;
+    // One of two requests begins at the bad one.
+    for _ in 0..2 {
+        assert_eq!(gateway.get("/a").await.status, 200);
+    }
+    let spans = collector.wait_spans(5).await;
+    let failed = spans.iter().find(|span| span.kind == CLIENT && span.failed).unwrap();
+    assert_eq!(failed.get("error.type"), Some("bad_status"));
+    assert_eq!(failed.get("http.response.status_code"), Some("503"));
+    let second = spans.iter().find(|span| span.get("http.request.resend_count") == Some("1")).unwrap();
+    assert_eq!((&second.parent, &second.trace), (&failed.parent, &failed.trace));
+    let server = spans.iter().find(|span| span.id == failed.parent).unwrap();
+    assert_eq!((server.kind, server.failed), (SERVER, false));
+    let told = |origin: &Origin| origin.requests().pop().unwrap().header("traceparent").unwrap().to_owned();
+    assert!(told(&bad).contains(&failed.id));
+    let ids: Vec<_> = spans.iter().filter(|span| span.kind == CLIENT).map(|span| &span.id).collect();
+    assert!(ids.iter().any(|id| told(&good).contains(*id)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_are_kept_though_they_were_not_sampled() {
+    let nobody = Port::free();
+    let collector = Collector::http().await;
+    let gateway = exporting(Gateway::before(&nobody), &collector, "sampling: { ratio: 0 }")
+        .routes(
+            "- { name: broken, match: { path: /broken }, upstream: origin }\n\
+             - { name: fine, match: { path: /fine }, respond: { body: ok } }",
+        )
+        .start()
+        .await;
+    gateway.get("/fine").await;
+    assert_eq!(gateway.get("/broken").await.status, 502);
+    gateway.get("/nowhere").await;
+    let server = collector.wait_span("the failure", |span| span.kind == SERVER).await;
+    assert_eq!((server.name.as_str(), server.failed), ("GET /broken", true));
+    assert_eq!(
+        (server.get("nilegate.kept"), server.get("error.type")),
+        (Some("error"), Some("connect_failed"))
+    );
+    let client = collector.wait_span("its attempt", |span| span.kind == CLIENT).await;
+    assert_eq!((client.get("error.type"), client.failed), (Some("connect_failed"), true));
+    gateway.wait_metric("proxy_trace_contexts_total", &[], 3.0).await;
+    assert!(collector.spans().iter().all(|span| span.trace == server.trace), "nothing else is kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strangers_span_is_linked_to() {
+    let collector = Collector::http().await;
+    let gateway = exporting(Gateway::new(), &collector, ALL)
+        .traffic("routes: [{ name: all, respond: { body: ok } }]")
+        .start()
+        .await;
+    gateway.client().get("/a").header("b3", &format!("{TRACE}-{SPAN}-1")).send().await;
+    let spans = collector.wait_spans(1).await;
+    assert_eq!((spans[0].parent.as_str(), spans[0].name.as_str()), ("", "GET /**"));
+    assert_ne!(spans[0].trace, TRACE);
+    assert_eq!(spans[0].links, [(TRACE.to_owned(), SPAN.to_owned())]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cache_shows_where_it_looked() {
+    let origin = Origin::start(|_| Answer::ok("hello").header("Cache-Control", "max-age=60")).await;
+    let collector = Collector::http().await;
+    let gateway = exporting(Gateway::before(&origin), &collector, ALL)
+        .routes("- { name: kept, match: { path: /kept }, upstream: origin, cache: {} }")
+        .start()
+        .await;
+    gateway.get("/kept").await;
+    let miss = collector.wait_spans(3).await;
+    let lookup = miss.iter().find(|span| span.name == "cache.lookup").unwrap();
+    assert_eq!((lookup.kind, lookup.get("cache.result")), (INTERNAL, Some("miss")));
+    assert_eq!(lookup.parent, miss[0].id);
+    gateway.get("/kept").await;
+    let hit = collector.wait_span("the hit", |span| span.get("nilegate.cache") == Some("hit")).await;
+    assert_eq!(hit.events.len(), 1);
+    let (name, told) = &hit.events[0];
+    assert_eq!(
+        (name.as_str(), told["cache.tier"].as_str(), told["cache.result"].as_str()),
+        ("cache.lookup", "memory", "hit")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn queries_and_the_old_names_are_told_when_asked_for() {
+    let collector = Collector::http().await;
+    let telemetry = format!(
+        "{{ access_log: {{ path: full }}, tracing: {{ {ALL}, spans: {{ query: true, legacy_names: true }}, export: {{ {} }} }} }}",
+        collector.export()
+    );
+    let gateway = Gateway::new()
+        .process("telemetry", &telemetry)
+        .traffic("routes: [{ name: all, respond: { body: ok } }]")
+        .start()
+        .await;
+    gateway.get("/a/b?c=d").await;
+    let spans = collector.wait_spans(1).await;
+    let url = format!("http://{}/a/b?c=d", gateway.address());
+    for (key, value) in [
+        ("url.path", "/a/b"),
+        ("url.query", "c=d"),
+        ("http.method", "GET"),
+        ("http.url", url.as_str()),
+        ("http.status_code", "200"),
+    ] {
+        assert_eq!(spans[0].get(key), Some(value), "{key}");
+    }
+}
