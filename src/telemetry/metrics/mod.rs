@@ -28,7 +28,7 @@ pub use handles::Handles;
 pub use instrument::{Counter, Gauge, Histogram};
 pub use listener::{ConnectionGuard, ListenerMetrics};
 pub use process::ProcessMetrics;
-pub use registry::{Metrics, MetricsError};
+pub use registry::{FamilyName, Metrics, MetricsError};
 pub use route::{InFlight, RouteMetrics};
 pub use tier::TierMetrics;
 pub use upstream::UpstreamMetrics;

@@ -1,8 +1,12 @@
 //! The one value that holds all families.
 
-use std::{sync::Arc, time::Instant};
+use std::{cell::RefCell, sync::Arc, time::Instant};
 
-use prometheus::{Encoder, Registry, TextEncoder, process_collector::ProcessCollector};
+use prometheus::{
+    Encoder, Registry, TextEncoder,
+    core::{Collector, Desc},
+    process_collector::ProcessCollector,
+};
 use thiserror::Error;
 
 use super::{
@@ -37,6 +41,24 @@ pub struct Metrics {
     cache: Arc<CacheFamilies>,
     api_versions: Arc<ApiVersionFamilies>,
     process: ProcessMetrics,
+    names: Vec<FamilyName>,
+}
+
+/// What a family is called, whether it has series or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FamilyName {
+    /// The name, without the suffixes of a histogram.
+    pub name: String,
+    /// The labels of its series.
+    pub labels: Vec<String>,
+    /// Whether it is a histogram: `_bucket`, `_sum` and `_count`.
+    pub histogram: bool,
+}
+
+impl FamilyName {
+    fn new(desc: &Desc, histogram: bool) -> Self {
+        Self { name: desc.fq_name.clone(), labels: desc.variable_labels.clone(), histogram }
+    }
 }
 
 impl Metrics {
@@ -50,7 +72,10 @@ impl Metrics {
 
     pub(super) fn with_limit(version: &str, revision: &str, limit: usize) -> Result<Self, MetricsError> {
         let registry = Registry::new();
-        registry.register(Box::new(ProcessCollector::for_self()))?;
+        let process = ProcessCollector::for_self();
+        let mut names: Vec<FamilyName> =
+            process.desc().into_iter().map(|desc| FamilyName::new(desc, false)).collect();
+        registry.register(Box::new(process))?;
         let overflow = Family::new(
             "proxy_label_overflow_total",
             "Series folded into _overflow because their family was full.",
@@ -60,7 +85,8 @@ impl Metrics {
             Counter::default(),
         )?;
         registry.register(Box::new(overflow.clone()))?;
-        let registrar = Registrar { registry: &registry, overflow, limit };
+        names.extend(overflow.desc().into_iter().map(|desc| FamilyName::new(desc, false)));
+        let registrar = Registrar { registry: &registry, overflow, limit, names: RefCell::new(names) };
         let routes = RouteFamilies::register(&registrar)?;
         Ok(Self {
             unmatched: routes.route(UNMATCHED),
@@ -70,6 +96,8 @@ impl Metrics {
             cache: CacheFamilies::register(&registrar)?,
             api_versions: ApiVersionFamilies::register(&registrar)?,
             process: ProcessMetrics::register(&registrar, version, revision)?,
+            // Last: everything is registered by now.
+            names: registrar.names.into_inner(),
             registry,
         })
     }
@@ -109,6 +137,11 @@ impl Metrics {
         &self.process
     }
 
+    /// The name of every family there is: what dashboards and alerts may ask for.
+    pub fn families(&self) -> &[FamilyName] {
+        &self.names
+    }
+
     /// Everything, in the text format 0.0.4. Gauges that show a state, such as
     /// [`UpstreamMetrics::set_endpoints`], are to be set before.
     pub fn render(&self) -> Vec<u8> {
@@ -127,6 +160,7 @@ pub struct Registrar<'a> {
     registry: &'a Registry,
     overflow: Family<Counter>,
     limit: usize,
+    names: RefCell<Vec<FamilyName>>,
 }
 
 impl Registrar<'_> {
@@ -161,6 +195,8 @@ impl Registrar<'_> {
         let overflowed = self.overflow.get(&[name]);
         let family = Family::new(name, help, labels, options, self.limit, overflowed)?;
         self.registry.register(Box::new(family.clone()))?;
+        let histogram = M::TYPE == prometheus::proto::MetricType::HISTOGRAM;
+        self.names.borrow_mut().extend(family.desc().into_iter().map(|d| FamilyName::new(d, histogram)));
         Ok(family)
     }
 }
