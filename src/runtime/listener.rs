@@ -37,6 +37,7 @@ pub struct Listener {
 impl Listener {
     /// The listener as configured.
     pub fn new(config: &ListenerConfig, metrics: Arc<ListenerMetrics>) -> Self {
+        metrics.set_limit(config.max_connections);
         Self {
             name: config.name(),
             address: config.address,

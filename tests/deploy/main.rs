@@ -27,28 +27,6 @@ const PLANNED: &[&str] = &[
     "proxy_upstream_permits",
     "proxy_upstream_queue_",
     "proxy_upstream_shed_",
-    // Next.
-    "proxy_tls_handshake",
-    "proxy_tls_sessions_",
-    "proxy_connections_limit",
-    "proxy_connection_duration_",
-    "proxy_requests_per_connection",
-    "proxy_http2_streams",
-    "proxy_request_size_",
-    "proxy_response_size_",
-    "proxy_websocket_",
-    "proxy_grpc_",
-    "proxy_upstream_tls_",
-    "proxy_upstream_time_to_",
-    "proxy_dns_",
-    "proxy_upstream_endpoint_requests_",
-    "proxy_health_check_duration_",
-    "proxy_compression_",
-    "proxy_memory_limit_",
-    "proxy_runtime_",
-    "proxy_log_lines_",
-    "proxy_access_log_",
-    "proxy_config_",
 ];
 /// Labels that Prometheus adds.
 const ADDED: &[&str] = &["job", "instance", "le"];

@@ -20,6 +20,8 @@ mod connections;
 mod demo;
 mod headers;
 mod hostile_input;
+mod logs;
+mod metrics;
 mod observability;
 mod protocols;
 mod proxy_protocol;

@@ -13,10 +13,12 @@ use super::{
     api_version::ApiVersionFamilies,
     cache::CacheFamilies,
     family::Family,
-    instrument::{Bounds, Counter, Gauge, Histogram, Instrument},
+    instrument::{Bounds, Counter, Gauge, Histogram, Instrument, SecondsCounter},
     listener::{ListenerFamilies, ListenerMetrics},
+    open_metrics,
     process::ProcessMetrics,
     route::{RouteFamilies, RouteMetrics},
+    runtime::RuntimeMetrics,
     upstream::{UpstreamFamilies, UpstreamMetrics},
 };
 
@@ -41,6 +43,9 @@ pub struct Metrics {
     cache: Arc<CacheFamilies>,
     api_versions: Arc<ApiVersionFamilies>,
     process: ProcessMetrics,
+    runtime: RuntimeMetrics,
+    /// Those whose buckets may have exemplars.
+    examples: Vec<Family<Histogram>>,
     names: Vec<FamilyName>,
 }
 
@@ -86,7 +91,13 @@ impl Metrics {
         )?;
         registry.register(Box::new(overflow.clone()))?;
         names.extend(overflow.desc().into_iter().map(|desc| FamilyName::new(desc, false)));
-        let registrar = Registrar { registry: &registry, overflow, limit, names: RefCell::new(names) };
+        let registrar = Registrar {
+            registry: &registry,
+            overflow,
+            limit,
+            names: RefCell::new(names),
+            examples: RefCell::default(),
+        };
         let routes = RouteFamilies::register(&registrar)?;
         Ok(Self {
             unmatched: routes.route(UNMATCHED),
@@ -96,7 +107,9 @@ impl Metrics {
             cache: CacheFamilies::register(&registrar)?,
             api_versions: ApiVersionFamilies::register(&registrar)?,
             process: ProcessMetrics::register(&registrar, version, revision)?,
+            runtime: RuntimeMetrics::register(&registrar)?,
             // Last: everything is registered by now.
+            examples: registrar.examples.into_inner(),
             names: registrar.names.into_inner(),
             registry,
         })
@@ -137,6 +150,11 @@ impl Metrics {
         &self.process
     }
 
+    /// The series of the runtime that serves connections.
+    pub fn runtime(&self) -> &RuntimeMetrics {
+        &self.runtime
+    }
+
     /// The name of every family there is: what dashboards and alerts may ask for.
     pub fn families(&self) -> &[FamilyName] {
         &self.names
@@ -153,6 +171,14 @@ impl Metrics {
         self.process.scrape_duration.observe(started.elapsed());
         text
     }
+
+    /// The same as OpenMetrics text, with exemplars.
+    pub fn render_open(&self) -> Vec<u8> {
+        let started = Instant::now();
+        let text = open_metrics::render(&self.registry.gather(), &self.examples);
+        self.process.scrape_duration.observe(started.elapsed());
+        text.into_bytes()
+    }
 }
 
 /// Makes families and puts them into the registry.
@@ -161,6 +187,7 @@ pub struct Registrar<'a> {
     overflow: Family<Counter>,
     limit: usize,
     names: RefCell<Vec<FamilyName>>,
+    examples: RefCell<Vec<Family<Histogram>>>,
 }
 
 impl Registrar<'_> {
@@ -183,6 +210,29 @@ impl Registrar<'_> {
         bounds: Bounds,
     ) -> Result<Family<Histogram>, MetricsError> {
         self.family(name, help, labels, bounds)
+    }
+
+    /// A family of histograms whose observations may belong to traces.
+    pub fn histogram_with_examples(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        bounds: Bounds,
+    ) -> Result<Family<Histogram>, MetricsError> {
+        let family = self.histogram(name, help, labels, bounds)?;
+        self.examples.borrow_mut().push(family.clone());
+        Ok(family)
+    }
+
+    /// A family of counters of time.
+    pub fn seconds(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<Family<SecondsCounter>, MetricsError> {
+        self.family(name, help, labels, ())
     }
 
     fn family<M: Instrument>(
