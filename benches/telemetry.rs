@@ -123,7 +123,7 @@ fn access_log(c: &mut Criterion) {
         ("access_log/text", LogFormat::Text, AccessLogPath::Pattern),
     ] {
         let config = AccessLogConfig { format, path, queue: 1_000_000, ..AccessLogConfig::default() };
-        let log = AccessLog::from_config(&config, metrics.process().access_log_dropped()).expect("enabled");
+        let log = AccessLog::from_config(&config, metrics.process().access_log_counters()).expect("enabled");
         let record = record();
         let mut waiting = 0;
         c.bench_function(name, |b| {

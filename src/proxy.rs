@@ -295,6 +295,16 @@ impl ProxyHttp for Gateway {
         Ok(None)
     }
 
+    fn upstream_response_trailer_filter(
+        &self,
+        _session: &mut Session,
+        trailers: &mut http::HeaderMap,
+        ctx: &mut Self::CTX,
+    ) -> Result<()> {
+        upstream::trailers_arrived(trailers, ctx);
+        Ok(())
+    }
+
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Self::CTX) -> FailToProxy {
         // Pingora closes the connection after an error: the answer must not promise otherwise.
         session.set_keepalive(None);

@@ -39,7 +39,11 @@ use crate::{
         Drain, ExportTraces, KeepCache, KeepLimits, ProbeUpstreams, RefreshKeys, Signals, WarmUp,
         WatchCertificates, WatchConfig, WriteAccessLog,
     },
-    telemetry::{access_log::AccessLogWriter, log},
+    telemetry::{
+        access_log::AccessLogWriter,
+        log::{self, LogHandle},
+        metrics::Metrics,
+    },
     tls,
     upstream::Prober,
 };
@@ -75,6 +79,11 @@ struct Parts {
 }
 
 impl Compiled {
+    /// Where everything is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.parts.resources.metrics
+    }
+
     /// The first snapshot.
     pub fn snapshot(&self) -> &Snapshot {
         &self.parts.snapshot
@@ -119,11 +128,11 @@ fn compile(config: &Config) -> Result<Parts, Vec<Problem>> {
     }
 }
 
-/// Runs until a signal ends it.
+/// Runs until a signal ends it. What `log` writes may be changed through the admin port.
 ///
 /// # Errors
 /// An access log that cannot be opened; everything later is logged and ends the process.
-pub fn run(compiled: Compiled, options: Options) -> Result<(), ConfigError> {
+pub fn run(compiled: Compiled, options: Options, log: LogHandle) -> Result<(), ConfigError> {
     let Compiled { loaded, parts: Parts { resources, snapshot, tls } } = compiled;
     let process = loaded.config.process.clone();
     let writer = open_access_log(&process).map_err(|problem| loaded.source.report(vec![problem]))?;
@@ -156,7 +165,7 @@ pub fn run(compiled: Compiled, options: Options) -> Result<(), ConfigError> {
     let listening = server.add_service(listeners(&process, service));
     listening.add_dependency(&warm);
     if let Some(admin) = &process.admin {
-        server.add_service(admin_service(admin, &resources, &reloader));
+        server.add_service(admin_service(admin, &resources, &reloader, log));
     }
     let tasks = Tasks { process: &process, resources: &resources, cell: &cell, reloader: &reloader };
     tasks.add_to(&mut server, &warm, prober, writer);
@@ -212,8 +221,9 @@ fn admin_service(
     admin: &AdminConfig,
     resources: &Arc<Resources>,
     reloader: &Arc<Reloader>,
+    log: LogHandle,
 ) -> UntilEnd<Service<HttpServer<Admin>>> {
-    let app = Admin::new(Arc::clone(resources), Arc::clone(reloader), admin.token.clone());
+    let app = Admin::new(Arc::clone(resources), Arc::clone(reloader), admin.token.clone(), log);
     let mut service = Service::new("admin".to_owned(), HttpServer::new_app(app));
     service.threads = Some(1);
     service.add_tcp(&admin.address.to_string());

@@ -54,11 +54,15 @@ fn run(args: &RunArgs) -> ExitCode {
 }
 
 fn serve(compiled: server::Compiled, options: server::Options) -> ExitCode {
-    if let Err(error) = log::init(&compiled.loaded.config.process.telemetry.log) {
-        eprintln!("nilegate: the log cannot be set up: {error}");
-        return ExitCode::FAILURE;
-    }
-    match server::run(compiled, options) {
+    let lines = compiled.metrics().process().log_lines();
+    let log = match log::init(&compiled.loaded.config.process.telemetry.log, lines) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("nilegate: the log cannot be set up: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match server::run(compiled, options, log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => refused(&error, Format::Text),
     }

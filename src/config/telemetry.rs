@@ -76,7 +76,18 @@ pub struct AccessLogConfig {
     /// Lines waiting to be written. When it is full, lines are dropped and counted.
     #[schemars(range(min = 1))]
     pub queue: usize,
+    /// The share of requests that are logged, from 0 to 1. Those that failed always are.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub sample: Share,
 }
+
+/// A part of a whole, from 0 to 1.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Share(pub f64);
+
+/// No configuration holds a value that is not a number: it is out of bounds.
+impl Eq for Share {}
 
 /// Where access log lines go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -109,6 +120,7 @@ impl Default for AccessLogConfig {
             format: LogFormat::Auto,
             path: AccessLogPath::Pattern,
             queue: 65_536,
+            sample: Share(1.0),
         }
     }
 }

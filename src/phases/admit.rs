@@ -25,6 +25,9 @@ pub fn open(session: &mut Session, ctx: &mut RequestContext, resources: &Resourc
     let peer = socket.and_then(|s| s.peer_addr()).and_then(|a| a.as_inet()).map(|a| a.ip());
     let local = socket.and_then(|s| s.local_addr()).and_then(|a| a.as_inet());
     ctx.listener = local.and_then(|local| resources.listener_at(local)).cloned();
+    if session.req_header().version == http::Version::HTTP_2 {
+        ctx.stream = ctx.listener.as_ref().map(|listener| listener.metrics.stream());
+    }
     identify(ctx, peer, &session.req_header().headers, cell.load_full());
     trace::begin(session.req_header(), ctx, resources);
     ctx.deadline = deadline_of(session);

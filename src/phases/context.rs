@@ -19,7 +19,8 @@ use crate::{
         snapshot::Snapshot,
     },
     telemetry::{
-        metrics::InFlight,
+        label::GrpcStatus,
+        metrics::{InFlight, TraceId},
         reason::UpstreamFailure,
         trace::{RequestTrace, SpanId},
     },
@@ -62,6 +63,12 @@ pub struct RequestContext {
     pub body_received: u64,
     /// The refusal that ended the request, if one did.
     pub rejection: Option<Rejection>,
+    /// Counts the request among those on HTTP/2 connections.
+    pub stream: Option<InFlight>,
+    /// Counts the connection among the tunnels.
+    pub tunnel: Option<InFlight>,
+    /// How the gRPC call that it is has ended, as far as is known.
+    pub grpc: Option<GrpcStatus>,
 }
 
 /// What routing decided.
@@ -207,6 +214,9 @@ impl RequestContext {
             deadline: None,
             body_received: 0,
             rejection: None,
+            stream: None,
+            tunnel: None,
+            grpc: None,
         }
     }
 
@@ -218,6 +228,11 @@ impl RequestContext {
     /// Whether the client speaks TLS.
     pub fn is_tls(&self) -> bool {
         self.listener.as_ref().is_some_and(|listener| listener.tls)
+    }
+
+    /// The trace it belongs to, if it is one that is kept.
+    pub fn trace(&self) -> Option<TraceId> {
+        None
     }
 
     /// The upstream this request goes to.

@@ -84,7 +84,11 @@ pub fn finish(
     let unmatched = resources.metrics.unmatched();
     let metrics = ctx.plan.as_ref().map_or(unmatched, |plan| &plan.route.metrics);
     // 499 is nginx's: the client left before it got an answer.
-    metrics.answered(&exchange.request.method, exchange.status.unwrap_or(499), duration);
+    metrics.answered_in(&exchange.request.method, exchange.status.unwrap_or(499), duration, ctx.trace());
+    metrics.sizes(exchange.bytes_in, exchange.bytes_out);
+    if let Some(status) = ctx.grpc {
+        metrics.grpc(status);
+    }
     if let Some(first_byte) = ctx.attempts.first_byte {
         metrics.first_byte(first_byte);
     }
@@ -107,6 +111,8 @@ pub fn finish(
     // Dropped here and not with the session, which a kept-alive connection holds longer.
     ctx.attempts.current = Current::None;
     ctx.attempts.permit = None;
+    ctx.stream = None;
+    ctx.tunnel = None;
     ctx.plan = None;
 }
 

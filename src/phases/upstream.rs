@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use pingora_core::{Error, ErrorSource, ErrorType, protocols::Digest, upstreams::peer::HttpPeer};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
@@ -21,7 +21,7 @@ use super::{
 use crate::{
     downstream::GatedStream,
     runtime::route::Target,
-    telemetry::reason::UpstreamFailure,
+    telemetry::{label::GrpcStatus, reason::UpstreamFailure},
     upstream::{Attempt, Failure, Outcome, Stage, Unavailable},
 };
 
@@ -157,6 +157,9 @@ pub fn connected(ctx: &mut RequestContext, reused: bool, digest: Option<&Digest>
     let mut layers = layers.map(|timing| timing.establishment_duration);
     let connect = [layers.next().flatten(), layers.next().flatten()];
     target.metrics.connected(connect.into_iter().chain(layers).flatten().sum());
+    if let Some(handshake) = connect[1] {
+        target.metrics.handshake(handshake);
+    }
     ctx.attempts.connect = connect;
 }
 
@@ -180,6 +183,12 @@ pub fn responded(
     attempts.version = Some(response.version);
     attempts.status = Some(response.status.as_u16());
     attempts.first_byte = attempts.current.attempt().map(|a| now.saturating_duration_since(a.started()));
+    if let Some(first_byte) = attempts.first_byte {
+        target.metrics.first_byte(first_byte);
+    }
+    if is_grpc(response) {
+        ctx.grpc = Some(grpc_status(&response.headers).unwrap_or(GrpcStatus::Other));
+    }
     if response.status == StatusCode::SWITCHING_PROTOCOLS {
         if !session.is_upgrade_req() {
             // RFC 9110 section 15.2.2: the client would take what follows for the answer.
@@ -187,6 +196,7 @@ pub fn responded(
             return Err(error.into_up());
         }
         session.set_read_timeout(Some(target.timeouts.tunnel));
+        ctx.tunnel = ctx.plan.as_ref().map(|plan| plan.route.metrics.tunnel());
         if let Some(gate) = GatedStream::behind(session.as_downstream()) {
             gate.handle().set_tunnel();
         }
@@ -211,6 +221,24 @@ pub fn responded(
     }
     deadline::begin(ctx, Wait::NextPiece, now);
     Ok(())
+}
+
+fn is_grpc(response: &ResponseHeader) -> bool {
+    let kind = response.headers.get(http::header::CONTENT_TYPE);
+    kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+fn grpc_status(fields: &HeaderMap) -> Option<GrpcStatus> {
+    fields.get("grpc-status").map(|status| GrpcStatus::of(status.as_bytes()))
+}
+
+/// The trailers of the response are there: the outcome of a gRPC call is in them.
+pub fn trailers_arrived(trailers: &HeaderMap, ctx: &mut RequestContext) {
+    if ctx.grpc.is_some()
+        && let Some(status) = grpc_status(trailers)
+    {
+        ctx.grpc = Some(status);
+    }
 }
 
 /// A piece of the response's body is there.

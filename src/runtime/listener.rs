@@ -41,6 +41,7 @@ impl Listener {
     ///
     /// `trust` holds where it does not say itself whose trace context is continued.
     pub fn new(config: &ListenerConfig, trust: &TrustConfig, metrics: Arc<ListenerMetrics>) -> Self {
+        metrics.set_limit(config.max_connections);
         Self {
             trace_trust: TraceTrust::new(config.trace_trust.as_ref().unwrap_or(trust)),
             name: config.name(),

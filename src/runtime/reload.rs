@@ -111,7 +111,9 @@ impl Reloader {
     /// Loads, builds, warms and swaps; on any failure the old snapshot goes on serving.
     pub async fn reload(&self) -> Outcome {
         let _turn = self.turn.lock().await;
+        let begun = Instant::now();
         let outcome = self.attempt().await;
+        self.resources.metrics.process().reload_took(begun.elapsed());
         self.report(&outcome);
         outcome
     }

@@ -97,9 +97,12 @@ impl Resources {
             })
             .collect();
         let log = &config.telemetry.access_log;
-        let dropped = metrics.process().access_log_dropped();
+        let counters = metrics.process().access_log_counters();
+        if let Some(limit) = memory_limit() {
+            metrics.process().set_memory_limit(limit);
+        }
         Ok(Self {
-            access_log: AccessLog::from_config(log, dropped).map(Arc::new),
+            access_log: AccessLog::from_config(log, counters).map(Arc::new),
             tracing: Tracing::compile(&config.telemetry, metrics.traces())?,
             listeners,
             certificates,
@@ -135,6 +138,20 @@ fn identity_secret(config: &TelemetryConfig) -> [u8; 32] {
         Some(secret) => blake3::derive_key("nilegate identity 1", secret.expose().as_bytes()),
         None => rand::random(),
     }
+}
+
+/// Bytes of memory that the process may use: of its control group, or else of the machine.
+fn memory_limit() -> Option<u64> {
+    // Of version 2, then 1 of control groups; `max` or a huge number where there is no limit.
+    let groups = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
+    let of_group =
+        groups.iter().find_map(|path| std::fs::read_to_string(path).ok()?.trim().parse::<u64>().ok());
+    let machine = std::fs::read_to_string("/proc/meminfo").ok();
+    let total = machine.and_then(|text| {
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()
+    });
+    of_group.into_iter().chain(total.map(|kib| kib * 1024)).min()
 }
 
 fn cache_store(config: &CacheStoreConfig, metrics: &Metrics) -> Result<CacheStore, Problem> {

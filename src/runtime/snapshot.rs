@@ -58,6 +58,8 @@ impl NamedUpstream {
         let done = self.upstream.maintain(prober, now).await;
         self.metrics.health_checks(Outcome::Success, done.probes_passed);
         self.metrics.health_checks(Outcome::Failure, done.probes_failed);
+        self.metrics.probes_took(&done.probe_times);
+        process.lookups_took(&done.lookup_times);
         process.dns_updates(DiscoveryOutcome::Changed, done.lookups_changed);
         process.dns_updates(DiscoveryOutcome::Unchanged, done.lookups_unchanged);
         process.dns_updates(DiscoveryOutcome::Failed, done.lookups_failed);

@@ -4,9 +4,11 @@
 //! broken configuration cannot cut off its operator.
 
 mod cache;
+mod log;
 mod refresh;
 
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
@@ -26,7 +28,7 @@ use crate::{
         resources::Resources,
         snapshot::{NamedUpstream, Snapshot},
     },
-    telemetry::label::EndpointState,
+    telemetry::{label::EndpointState, log::LogHandle, metrics::open_metrics},
     upstream::Health,
 };
 
@@ -40,12 +42,18 @@ pub struct Admin {
     resources: Arc<Resources>,
     reloader: Arc<Reloader>,
     token: Option<Secret>,
+    log: LogHandle,
 }
 
 impl Admin {
     /// An admin port over the running state; `token` opens what changes or shows it.
-    pub fn new(resources: Arc<Resources>, reloader: Arc<Reloader>, token: Option<Secret>) -> Self {
-        Self { resources, reloader, token }
+    pub fn new(
+        resources: Arc<Resources>,
+        reloader: Arc<Reloader>,
+        token: Option<Secret>,
+        log: LogHandle,
+    ) -> Self {
+        Self { resources, reloader, token, log }
     }
 
     /// Whether a request has what its path asks for. Probes and metrics ask for nothing.
@@ -58,22 +66,24 @@ impl Admin {
         }
     }
 
-    async fn route(&self, method: &Method, path: &str) -> Response<Vec<u8>> {
+    async fn route(&self, method: &Method, path: &str, open: bool) -> Response<Vec<u8>> {
         let read = matches!(*method, Method::GET | Method::HEAD);
         match path {
             "/livez" if read => text(StatusCode::OK, "alive\n"),
             "/readyz" if read => self.readiness(),
-            "/metrics" if read => self.metrics(),
+            "/metrics" if read => self.metrics(open),
             "/config" if read => self.config(),
             "/versions" if read => self.versions(),
             "/reload" if *method == Method::POST => self.reload().await,
+            "/log" if read => log::show(&self.log),
             "/livez" | "/readyz" | "/metrics" | "/config" | "/versions" => not_allowed("GET, HEAD"),
             "/reload" => not_allowed("POST"),
+            "/log" => not_allowed("GET, HEAD, PUT, DELETE"),
             _ => problem(
                 StatusCode::NOT_FOUND,
                 "not_found",
                 "The admin port knows /livez, /readyz, /metrics, /config, /versions, /cache/stats, /cache/entry, \
-                 POST /cache/purge and POST /reload.",
+                 POST /cache/purge, POST /reload, and GET, PUT and DELETE /log.",
             ),
         }
     }
@@ -92,7 +102,7 @@ impl Admin {
         let snapshot = self.reloader.cell().load_full();
         match cache::answer(&asked, &self.resources, &snapshot).await {
             Some(response) => response,
-            None => self.route(method, path).await,
+            None => self.route(method, path, false).await,
         }
     }
 
@@ -119,7 +129,7 @@ impl Admin {
         )
     }
 
-    fn metrics(&self) -> Response<Vec<u8>> {
+    fn metrics(&self, open: bool) -> Response<Vec<u8>> {
         let snapshot = self.reloader.cell().load();
         observe_upstreams(&snapshot);
         if let Some(versions) = &snapshot.versions {
@@ -146,6 +156,14 @@ impl Admin {
             .map(|info| (info.path.display().to_string(), info.not_after))
             .collect();
         metrics.set_certificates(certificates.iter().map(|(path, expiry)| (path.as_str(), *expiry)));
+        metrics.set_configured(snapshot.routes.values().count(), snapshot.upstreams.len());
+        if let Some(log) = &self.resources.access_log {
+            metrics.set_access_log_queue(log.waiting());
+        }
+        self.resources.metrics.runtime().observe();
+        if open {
+            return respond(StatusCode::OK, open_metrics::CONTENT_TYPE, self.resources.metrics.render_open());
+        }
         let text = self.resources.metrics.render();
         respond(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", text)
     }
@@ -213,6 +231,14 @@ fn observe_upstreams(snapshot: &Snapshot) {
             (backend.name.as_str(), state)
         }));
         metrics.set_concurrency(upstream.concurrency().unwrap_or_default());
+        // A name may lead to several addresses.
+        let mut attempts: BTreeMap<&str, u64> = BTreeMap::new();
+        for backend in &state.backends {
+            *attempts.entry(&backend.name).or_default() += backend.attempts;
+        }
+        for (name, total) in attempts {
+            metrics.set_endpoint_requests(name, total);
+        }
         if let Some(breaker) = state.breaker {
             metrics.set_breaker(breaker, |state| upstream.breaker_entered(state));
         }
@@ -225,10 +251,16 @@ impl ServeHttp for Admin {
         session.set_read_timeout(Some(BODY_TIMEOUT));
         let method = session.req_header().method.clone();
         let path = session.req_header().uri.path().to_owned();
-        let mut response = match path.starts_with("/cache/") {
+        let mut response = match (path.as_str(), &method) {
             _ if !self.may(&path, &session.req_header().headers) => unauthorized(),
-            true => self.cache(&method, &path, session).await,
-            false => self.route(&method, &path).await,
+            (cache, _) if cache.starts_with("/cache/") => self.cache(&method, &path, session).await,
+            ("/log", &Method::PUT) => log::change(&self.log, read_body(session).await),
+            ("/log", &Method::DELETE) => log::reset(&self.log),
+            _ => {
+                let accept = session.req_header().headers.get(header::ACCEPT).and_then(|v| v.to_str().ok());
+                let open = accept.is_some_and(open_metrics::is_wanted);
+                self.route(&method, &path, open).await
+            }
         };
         if method == Method::HEAD {
             response.body_mut().clear();

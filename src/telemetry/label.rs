@@ -91,6 +91,116 @@ impl From<http::Version> for Protocol {
 }
 
 label! {
+    /// The version of TLS that a handshake agreed on.
+    TlsVersion {
+        /// TLS 1.2.
+        Tls12 = "TLSv1.2",
+        /// TLS 1.3.
+        Tls13 = "TLSv1.3",
+        /// It came to no agreement.
+        None = "_none",
+    }
+}
+
+impl TlsVersion {
+    /// The version that rustls calls so.
+    pub fn named(version: &str) -> Self {
+        match version {
+            "TLSv1_2" => Self::Tls12,
+            "TLSv1_3" => Self::Tls13,
+            _ => Self::None,
+        }
+    }
+}
+
+label! {
+    /// The content coding of a body that is compressed for clients.
+    BodyCoding {
+        /// RFC 1952.
+        Gzip = "gzip",
+        /// RFC 7932.
+        Br = "br",
+        /// RFC 8878.
+        Zstd = "zstd",
+    }
+}
+
+label! {
+    /// Which side of a coder.
+    Direction {
+        /// What goes in.
+        In = "in",
+        /// What comes out.
+        Out = "out",
+    }
+}
+
+label! {
+    /// How serious a line of the log is.
+    LogLine {
+        /// Something is wrong, and somebody should know.
+        Error = "error",
+        /// Something is odd.
+        Warn = "warn",
+        /// What happens now and then.
+        Info = "info",
+        /// What happens all the time.
+        Debug = "debug",
+        /// More than that.
+        Trace = "trace",
+    }
+}
+
+label! {
+    /// How a gRPC call ended, by its number in `grpc-status`.
+    GrpcStatus {
+        /// OK.
+        Ok = "0",
+        /// CANCELLED.
+        Cancelled = "1",
+        /// UNKNOWN.
+        Unknown = "2",
+        /// INVALID_ARGUMENT.
+        InvalidArgument = "3",
+        /// DEADLINE_EXCEEDED.
+        DeadlineExceeded = "4",
+        /// NOT_FOUND.
+        NotFound = "5",
+        /// ALREADY_EXISTS.
+        AlreadyExists = "6",
+        /// PERMISSION_DENIED.
+        PermissionDenied = "7",
+        /// RESOURCE_EXHAUSTED.
+        ResourceExhausted = "8",
+        /// FAILED_PRECONDITION.
+        FailedPrecondition = "9",
+        /// ABORTED.
+        Aborted = "10",
+        /// OUT_OF_RANGE.
+        OutOfRange = "11",
+        /// UNIMPLEMENTED.
+        Unimplemented = "12",
+        /// INTERNAL.
+        Internal = "13",
+        /// UNAVAILABLE.
+        Unavailable = "14",
+        /// DATA_LOSS.
+        DataLoss = "15",
+        /// UNAUTHENTICATED.
+        Unauthenticated = "16",
+        /// Another number, or none.
+        Other = "_OTHER",
+    }
+}
+
+impl GrpcStatus {
+    /// The status of this text.
+    pub fn of(text: &[u8]) -> Self {
+        Self::ALL.iter().copied().find(|status| status.as_str().as_bytes() == text).unwrap_or(Self::Other)
+    }
+}
+
+label! {
     /// A request method; what is not registered (RFC 9110 section 9, RFC 5789) is `_OTHER`,
     /// because clients may make methods up.
     MethodLabel {
@@ -251,6 +361,9 @@ mod tests {
         check::<Protocol>();
         check::<MethodLabel>();
         check::<StatusClass>();
+        check::<TlsVersion>();
+        check::<GrpcStatus>();
+        check::<HandshakeFailure>();
         check::<ErrorReason>();
         check::<BadRequestReason>();
         check::<CloseReason>();

@@ -11,16 +11,30 @@
 //! targets in [`QUIET`] are held back. Naming one of them, or a prefix, in
 //! `process.telemetry.log.level` lifts that: `info,pingora_proxy=warn`.
 
-use std::io::{self, IsTerminal};
-
-use thiserror::Error;
-use tracing::{Subscriber, level_filters::LevelFilter};
-use tracing_log::AsLog as _;
-use tracing_subscriber::{
-    Layer, Registry, filter::Targets, fmt, fmt::MakeWriter, layer::SubscriberExt as _, registry::LookupSpan,
-    reload, util::SubscriberInitExt as _,
+use std::{
+    io::{self, IsTerminal},
+    sync::Arc,
 };
 
+use parking_lot::Mutex;
+use thiserror::Error;
+use tracing::{Event, Level, Subscriber, level_filters::LevelFilter};
+use tracing_log::AsLog as _;
+use tracing_subscriber::{
+    Layer, Registry,
+    filter::Targets,
+    fmt,
+    fmt::MakeWriter,
+    layer::{Context, SubscriberExt as _},
+    registry::LookupSpan,
+    reload,
+    util::SubscriberInitExt as _,
+};
+
+use super::{
+    label::LogLine,
+    metrics::{Counter, Handles},
+};
 use crate::config::{
     finding::Problem,
     telemetry::{LogConfig, LogFormat, LogLevel},
@@ -59,7 +73,11 @@ pub enum LogError {
 
 /// Changes the log while the process runs.
 #[derive(Clone, Debug)]
-pub struct LogHandle(reload::Handle<Targets, Registry>);
+pub struct LogHandle {
+    handle: reload::Handle<Targets, Registry>,
+    configured: LogLevel,
+    current: Arc<Mutex<LogLevel>>,
+}
 
 impl LogHandle {
     /// Changes what is logged.
@@ -67,17 +85,31 @@ impl LogHandle {
     /// # Errors
     /// When the level is not a filter; the one before then stays.
     pub fn set_level(&self, level: &LogLevel) -> Result<(), LogError> {
-        self.0.reload(filter(level).map_err(LogError::Level)?)?;
+        self.handle.reload(filter(level).map_err(LogError::Level)?)?;
         log::set_max_level(LevelFilter::current().as_log());
+        *self.current.lock() = level.clone();
         Ok(())
+    }
+
+    /// Goes back to what the configuration says.
+    ///
+    /// # Errors
+    /// When the log is gone.
+    pub fn reset(&self) -> Result<(), LogError> {
+        self.set_level(&self.configured)
+    }
+
+    /// What is logged now.
+    pub fn level(&self) -> LogLevel {
+        self.current.lock().clone()
     }
 }
 
-/// Sets up the log of the process. Once.
+/// Sets up the log of the process, whose lines are counted by `lines`. Once.
 ///
 /// # Errors
 /// When the level is not a filter, or a log is set up already.
-pub fn init(config: &LogConfig) -> Result<LogHandle, LogError> {
+pub fn init(config: &LogConfig, lines: Arc<Handles<LogLine, Counter>>) -> Result<LogHandle, LogError> {
     let terminal = io::stderr().is_terminal();
     let text = match config.format {
         LogFormat::Json => false,
@@ -85,7 +117,7 @@ pub fn init(config: &LogConfig) -> Result<LogHandle, LogError> {
         LogFormat::Auto => terminal,
     };
     let (subscriber, handle) = build(&config.level, text, terminal, io::stderr)?;
-    subscriber.try_init()?;
+    subscriber.with(CountLines(lines)).try_init()?;
     Ok(handle)
 }
 
@@ -108,7 +140,24 @@ where
 {
     let (filter, handle) = reload::Layer::new(filter(level).map_err(LogError::Level)?);
     let subscriber = Registry::default().with(filter).with(lines(text, color, writer));
-    Ok((subscriber, LogHandle(handle)))
+    let current = Arc::new(Mutex::new(level.clone()));
+    Ok((subscriber, LogHandle { handle, configured: level.clone(), current }))
+}
+
+/// Counts the lines that are written.
+struct CountLines(Arc<Handles<LogLine, Counter>>);
+
+impl<S: Subscriber> Layer<S> for CountLines {
+    fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
+        let line = match *event.metadata().level() {
+            Level::ERROR => LogLine::Error,
+            Level::WARN => LogLine::Warn,
+            Level::INFO => LogLine::Info,
+            Level::DEBUG => LogLine::Debug,
+            Level::TRACE => LogLine::Trace,
+        };
+        self.0.get(line).inc();
+    }
 }
 
 fn lines<S, W>(text: bool, color: bool, writer: W) -> Box<dyn Layer<S> + Send + Sync>

@@ -200,6 +200,46 @@ label! {
 }
 
 label! {
+    /// Why a client's TLS handshake failed.
+    HandshakeFailure {
+        /// The client refused: most often it does not trust our certificate.
+        ClientAlert = "client_alert",
+        /// No version, cipher suite or protocol that both have.
+        NoSharedParameters = "no_shared_parameters",
+        /// The client's certificate is missing or not accepted.
+        ClientCertificate = "client_certificate",
+        /// What came is not TLS.
+        NotTls = "not_tls",
+        /// The connection broke.
+        Broken = "broken",
+        /// It did not come to its end in time.
+        Timeout = "timeout",
+        /// Anything else.
+        Other = "other",
+    }
+}
+
+impl HandshakeFailure {
+    /// Reads it from the error's text: the error itself ends in Pingora, which keeps no cause.
+    pub fn of(text: &str) -> Self {
+        const SAYINGS: &[(&str, HandshakeFailure)] = &[
+            ("received fatal alert", HandshakeFailure::ClientAlert),
+            ("peer is incompatible", HandshakeFailure::NoSharedParameters),
+            ("protocol", HandshakeFailure::NoSharedParameters),
+            ("invalid peer certificate", HandshakeFailure::ClientCertificate),
+            ("peer sent no certificates", HandshakeFailure::ClientCertificate),
+            ("corrupt message", HandshakeFailure::NotTls),
+            ("unexpected message", HandshakeFailure::NotTls),
+            ("eof", HandshakeFailure::Broken),
+            ("reset", HandshakeFailure::Broken),
+            ("pipe", HandshakeFailure::Broken),
+        ];
+        let found = SAYINGS.iter().find(|(saying, _)| text.contains(saying));
+        found.map_or(Self::Other, |(_, failure)| *failure)
+    }
+}
+
+label! {
     /// Why a connection was refused before it spoke HTTP.
     RejectReason {
         /// The listener has as many connections as it may.

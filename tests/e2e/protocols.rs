@@ -202,6 +202,11 @@ async fn grpc_calls_pass_with_metadata_and_status() {
     let refused = client.say("fail").await.unwrap_err();
     assert_eq!((refused.code(), refused.message()), (Code::ResourceExhausted, "as asked"));
     assert_eq!(client.unknown().await.unwrap_err().code(), Code::Unimplemented);
+    for status in ["0", "8", "12"] {
+        let labels = [("route", "all"), ("grpc_status", status)];
+        gateway.wait_metric("proxy_grpc_responses_total", &labels, 1.0).await;
+    }
+    gateway.wait_metric("proxy_http2_streams", &[], 0.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -53,6 +53,10 @@ async fn the_server_name_chooses_the_certificate() {
     }
     // The first certificate answers a name that none covers; the client then refuses it.
     assert!(gateway.client().tls(config, "c.test").handshake().await.is_err());
+    let agreed = [("version", "TLSv1.3"), ("result", "success")];
+    gateway.wait_metric("proxy_tls_handshakes_total", &agreed, 4.0).await;
+    gateway.wait_metric("proxy_tls_handshake_errors_total", &[("reason", "client_alert")], 1.0).await;
+    gateway.wait_metric("proxy_tls_handshake_duration_seconds_count", &[], 4.0).await;
     let old_fashioned = authority.client(None, &["http/1.1"]);
     assert_eq!(gateway.client().tls(old_fashioned, "a.test").get("/").send().await.text(), "secure");
 }

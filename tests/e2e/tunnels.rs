@@ -35,6 +35,7 @@ async fn open(gateway: &Gateway) -> RawClient {
     let mut client = RawClient::connect(gateway.address()).await;
     client.send(UPGRADE).await;
     assert_eq!(client.head().await.unwrap().status, 101);
+    gateway.wait_metric("proxy_websocket_connections", &[], 1.0).await;
     client
 }
 

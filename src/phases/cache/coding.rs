@@ -13,6 +13,8 @@ use crate::{
     },
     config::cache::Encoding,
     phases::context::RequestContext,
+    runtime::resources::Resources,
+    telemetry::label::BodyCoding,
 };
 
 /// The coding of one response.
@@ -21,6 +23,16 @@ pub struct Coding {
     encoder: Option<Encoder>,
     /// Bytes of the identity form that have not arrived, if its length was announced.
     left: Option<u64>,
+    kind: BodyCoding,
+    /// Bytes that have gone into the encoder, and come out.
+    passed: (u64, u64),
+}
+
+impl Coding {
+    /// Counts what it has done.
+    pub fn count(&self, resources: &Resources) {
+        resources.metrics.process().compressed(self.kind, self.passed.0, self.passed.1);
+    }
 }
 
 fn compression(ctx: &RequestContext) -> Option<&Compression> {
@@ -94,7 +106,16 @@ pub fn begin(session: &Session, response: &mut ResponseHeader, ctx: &mut Request
     let encoder = Encoder::new(encoding, length);
     let encoder = encoder.map_err(|error| Error::because(ErrorType::InternalError, "compression", error))?;
     if let Some(cache) = ctx.cache.as_deref_mut() {
-        cache.coding = Some(Coding { encoder: Some(encoder), left: length });
+        cache.coding = Some(Coding {
+            encoder: Some(encoder),
+            left: length,
+            kind: match encoding {
+                Encoding::Gzip => BodyCoding::Gzip,
+                Encoding::Br => BodyCoding::Br,
+                Encoding::Zstd => BodyCoding::Zstd,
+            },
+            passed: (0, 0),
+        });
     }
     Ok(())
 }
@@ -150,6 +171,8 @@ pub fn encode(body: &mut Option<Bytes>, end: bool, ctx: &mut RequestContext) -> 
         let last = encoder.finish().map_err(failed)?;
         out = if out.is_empty() { last } else { [out, last].concat().into() };
     }
+    coding.passed.0 += arrived;
+    coding.passed.1 += out.len() as u64;
     *body = (end || !out.is_empty()).then_some(out);
     Ok(())
 }

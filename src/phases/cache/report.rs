@@ -236,9 +236,12 @@ pub fn close(session: &Session, ctx: &RequestContext, resources: &Resources) {
             route.metrics.coalesced();
         }
     }
+    if let Some(coding) = &cache.coding {
+        coding.count(resources);
+    }
     let metrics = resources.cache.metrics();
     if let Some(waited) = session.cache.lock_duration() {
-        metrics.lock_waited(waited);
+        metrics.lock_waited(waited, ctx.trace());
     }
     if let (CacheResult::Stale, Some(reason)) = (result, cache.stale) {
         metrics.stale_served(reason);

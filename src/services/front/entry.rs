@@ -1,18 +1,24 @@
 //! What comes before HTTP: the PROXY protocol header and the TLS handshake.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use bytes::BytesMut;
 use pingora_core::{
     listeners::tls::Acceptor,
-    protocols::{GetSocketDigest, SocketDigest, Stream, l4},
+    protocols::{GetSocketDigest, SocketDigest, Ssl, Stream, l4},
 };
 use tokio::{io::AsyncReadExt, time::timeout};
 
 use crate::{
     proxy_protocol::{self, Parsed},
     runtime::listener::Listener,
-    telemetry::reason::{CloseReason, RejectReason},
+    telemetry::{
+        label::TlsVersion,
+        reason::{CloseReason, HandshakeFailure, RejectReason},
+    },
 };
 
 /// Room made for a PROXY protocol header; most fit.
@@ -45,7 +51,12 @@ pub async fn enter(
             None => Ok(socket as Stream),
         }
     };
-    timeout(limit, enter).await.unwrap_or(Err(CloseReason::IdleTimeout))
+    timeout(limit, enter).await.unwrap_or_else(|_| {
+        if tls.is_some() {
+            listener.metrics.handshake_failed(HandshakeFailure::Timeout);
+        }
+        Err(CloseReason::IdleTimeout)
+    })
 }
 
 async fn handshake(
@@ -59,9 +70,15 @@ async fn handshake(
         Ok(0) | Err(_) => return Err(CloseReason::Client),
         Ok(read) => socket.rewind(&hello[..read]),
     }
+    let begun = Instant::now();
     match acceptor.tls_handshake(socket).await {
-        Ok(stream) => Ok(Box::new(stream)),
+        Ok(stream) => {
+            let version = stream.get_ssl_digest().map_or(TlsVersion::None, |d| TlsVersion::named(&d.version));
+            listener.metrics.handshake(version, begun.elapsed());
+            Ok(Box::new(stream))
+        }
         Err(error) => {
+            listener.metrics.handshake_failed(HandshakeFailure::of(&error.to_string()));
             tracing::debug!(listener = listener.name, "TLS handshake: {error}");
             Err(CloseReason::TlsFailed)
         }

@@ -48,6 +48,20 @@ pub enum Ended {
     IsHttp2(Box<GatedStream>),
 }
 
+/// Counts the requests of a connection; dropping it writes their number down.
+struct Carried<'a> {
+    requests: u32,
+    listener: &'a Listener,
+}
+
+impl Drop for Carried<'_> {
+    fn drop(&mut self) {
+        if self.requests > 0 {
+            self.listener.metrics.carried(self.requests.into());
+        }
+    }
+}
+
 /// Serves requests until the connection ends.
 pub async fn serve<G>(
     proxy: &Arc<Proxy<G>>,
@@ -64,17 +78,17 @@ where
 {
     let limits = &resources.limits;
     let gate = stream.handle().clone();
-    let mut served = 0;
+    let mut served = Carried { requests: 0, listener };
     let mut idle = Idle::new(&resources.lifecycle, limits.idle_timeout.get());
     loop {
-        let may_be_http2 = served == 0 && listener.http2 && !listener.tls;
+        let may_be_http2 = served.requests == 0 && listener.http2 && !listener.tls;
         match head::read(&mut stream, limits, &mut idle, may_be_http2).await {
             Arrived::Request { head, body } => {
-                if served == 0 {
+                if served.requests == 0 {
                     counted.set_protocol(ConnectionProtocol::Http1);
                 }
-                served += 1;
-                let last = served >= limits.requests_per_connection;
+                served.requests += 1;
+                let last = served.requests >= limits.requests_per_connection;
                 if body == Body::None && !last {
                     match hit::answer(&mut stream, head, listener, resources, snapshots).await {
                         hit::Outcome::Answered => continue,

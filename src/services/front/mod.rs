@@ -118,6 +118,7 @@ impl Front {
             door.listener.metrics.rejected(RejectReason::ConnectionLimit);
             return;
         };
+        self.resources.metrics.runtime().watch_current();
         let mut counted = door.listener.metrics.accepted();
         let reason = self.serve(proxy, stream, door, &mut counted, shutdown).await;
         counted.set_reason(reason);

@@ -14,7 +14,7 @@ mod queue;
 mod record;
 mod writer;
 
-pub use queue::{AccessLog, LINGER};
+pub use queue::{AccessLog, LINGER, LineCounters};
 pub use record::AccessRecord;
 pub use writer::AccessLogWriter;
 

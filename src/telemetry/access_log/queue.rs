@@ -2,6 +2,7 @@
 
 use std::{
     cell::RefCell,
+    hash::Hasher as _,
     io::{self, ErrorKind, IsTerminal, Write},
     mem,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -45,7 +46,20 @@ pub struct AccessLog {
     spare: Mutex<Vec<u8>>,
     filled: Notify,
     half_full: Notify,
-    dropped: Counter,
+    /// Requests whose mixed id is below this are written.
+    sampled_below: u64,
+    counters: LineCounters,
+}
+
+/// What becomes of lines.
+#[derive(Clone, Debug, Default)]
+pub struct LineCounters {
+    /// Put into the queue.
+    pub written: Counter,
+    /// Not made, because of sampling.
+    pub skipped: Counter,
+    /// Lost for want of room or of an output.
+    pub dropped: Counter,
 }
 
 #[derive(Default)]
@@ -55,9 +69,8 @@ struct Queue {
 }
 
 impl AccessLog {
-    /// The access log as configured, which counts lost lines with `dropped`;
-    /// `None` when it is switched off.
-    pub fn from_config(config: &AccessLogConfig, dropped: Counter) -> Option<Self> {
+    /// The access log as configured; `None` when it is switched off.
+    pub fn from_config(config: &AccessLogConfig, counters: LineCounters) -> Option<Self> {
         let to_terminal = config.output == AccessLogOutput::Stdout && io::stdout().is_terminal();
         let form = match config.format {
             LogFormat::Json => Form::Json,
@@ -74,22 +87,43 @@ impl AccessLog {
             spare: Mutex::default(),
             filled: Notify::new(),
             half_full: Notify::new(),
-            dropped,
+            // 1.0 saturates: every id is below or at it, and `is_sampled` knows.
+            sampled_below: (config.sample.0 * u64::MAX as f64) as u64,
+            counters,
         })
     }
 
     /// Appends a line. Never waits for the output; allocates nothing once the
     /// buffers have grown to their usual size.
     pub fn write(&self, record: &AccessRecord<'_>) {
+        if !self.is_sampled(record) {
+            self.counters.skipped.inc();
+            return;
+        }
         let written = SCRATCH.try_with(|scratch| {
             let (line, clock) = &mut *scratch.borrow_mut();
             record.write(Line::start(line, clock, self.form), self.path);
             self.append(line)
         });
         // An error: the thread is about to end, and its buffer is gone.
-        if written != Ok(true) {
-            self.dropped.inc();
+        if written == Ok(true) {
+            self.counters.written.inc();
+        } else {
+            self.counters.dropped.inc();
         }
+    }
+
+    /// Whether a request is written down: all that failed are.
+    fn is_sampled(&self, record: &AccessRecord<'_>) -> bool {
+        self.sampled_below == u64::MAX
+            || record.error.is_some()
+            || record.status.is_none_or(|status| status >= 500)
+            || mixed(record.request_id) < self.sampled_below
+    }
+
+    /// Lines that wait to be written.
+    pub fn waiting(&self) -> usize {
+        lock(&self.queue).lines
     }
 
     /// Whether there was room for the line.
@@ -150,7 +184,7 @@ impl AccessLog {
         match written {
             Ok(()) => Ok(lines),
             Err((error, lost)) => {
-                self.dropped.add(lost);
+                self.counters.dropped.add(lost);
                 Err(error)
             }
         }
@@ -158,8 +192,19 @@ impl AccessLog {
 
     /// Lines lost so far, for want of room or of an output.
     pub fn dropped(&self) -> u64 {
-        self.dropped.get()
+        self.counters.dropped.get()
     }
+}
+
+/// A number that an id leads to, the same in every process, evenly spread.
+fn mixed(id: &str) -> u64 {
+    let mut hasher = fnv::FnvHasher::default();
+    hasher.write(id.as_bytes());
+    // FNV leaves the upper bits of short texts alike: the end of SplitMix64 spreads them.
+    let mut n = hasher.finish();
+    n = (n ^ (n >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    n = (n ^ (n >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    n ^ (n >> 31)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

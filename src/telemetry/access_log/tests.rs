@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::{
-    config::telemetry::{AccessLogConfig, AccessLogOutput, AccessLogPath, LogFormat},
-    telemetry::{label::Protocol, metrics::Counter, reason::ErrorReason},
+    config::telemetry::{AccessLogConfig, AccessLogOutput, AccessLogPath, LogFormat, Share},
+    telemetry::{label::Protocol, reason::ErrorReason},
 };
 
 fn record() -> AccessRecord<'static> {
@@ -48,7 +48,7 @@ fn record() -> AccessRecord<'static> {
 }
 
 fn log(config: AccessLogConfig) -> AccessLog {
-    AccessLog::from_config(&config, Counter::default()).unwrap()
+    AccessLog::from_config(&config, LineCounters::default()).unwrap()
 }
 
 fn json() -> AccessLogConfig {
@@ -124,9 +124,37 @@ fn long_texts_are_cut() {
 }
 
 #[test]
+fn sampling_keeps_errors_and_its_share_of_the_rest() {
+    let log = log(AccessLogConfig { sample: Share(0.25), ..json() });
+    let ids: Vec<String> = (0..4_000).map(|n| format!("request-{n}")).collect();
+    let fine = AccessRecord { status: Some(200), error: None, ..record() };
+    ids.iter().for_each(|id| log.write(&AccessRecord { request_id: id, ..fine.clone() }));
+    let kept = log.waiting();
+    assert!((850..1150).contains(&kept), "{kept} of 4000");
+    ids.iter().for_each(|id| log.write(&AccessRecord { request_id: id, ..fine.clone() }));
+    assert_eq!(log.waiting(), 2 * kept, "the same ones");
+    for (status, error) in [(Some(503), None), (Some(404), Some(ErrorReason::NoRoute)), (None, None)] {
+        let before = log.waiting();
+        ids[..100]
+            .iter()
+            .for_each(|id| log.write(&AccessRecord { request_id: id, status, error, ..fine.clone() }));
+        assert_eq!(log.waiting() - before, 100, "{status:?}");
+    }
+}
+
+#[test]
+fn a_share_of_nothing_keeps_errors_alone() {
+    let log = log(AccessLogConfig { sample: Share(0.0), ..json() });
+    log.write(&AccessRecord { status: Some(200), error: None, ..record() });
+    assert_eq!(log.waiting(), 0);
+    log.write(&record());
+    assert_eq!(log.waiting(), 1);
+}
+
+#[test]
 fn switched_off_there_is_none() {
     let config = AccessLogConfig { enabled: false, ..json() };
-    assert!(AccessLog::from_config(&config, Counter::default()).is_none());
+    assert!(AccessLog::from_config(&config, LineCounters::default()).is_none());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use tracing::Level;
 
@@ -59,6 +59,10 @@ fn both_ways_of_logging_come_out_as_json_and_the_level_changes_while_running() {
         assert!(matches!(handle.set_level(&level("loud")), Err(LogError::Level(_))));
         tracing::debug!("the level before stays");
         assert_eq!(lines.take().lines().count(), 1);
+        assert_eq!(handle.level(), level("debug,pingora_proxy=error"));
+        handle.reset().unwrap();
+        tracing::debug!("held back again");
+        assert_eq!((lines.take(), handle.level()), (String::new(), level("info")));
     });
 }
 

@@ -8,7 +8,7 @@ use std::{
 use super::{
     family::Family,
     handles::Handles,
-    instrument::{Counter, Gauge, Histogram, LOOKUP, REQUEST},
+    instrument::{Counter, Gauge, Histogram, LOOKUP, REQUEST, TraceId},
     registry::{MetricsError, Registrar},
     scope::Scope,
     tier::TierMetrics,
@@ -53,7 +53,7 @@ impl CacheFamilies {
             purges: Handles::new(&purges, &[]),
             stale: Handles::new(&stale, &[]),
             revalidations: Handles::new(&revalidations, &[]),
-            lock_wait: r.histogram("cache_lock_wait_seconds",
+            lock_wait: r.histogram_with_examples("cache_lock_wait_seconds",
                 "Time that a request waited for the fetch of another one.", &[], REQUEST)?.get(&[]),
         }))
     }
@@ -89,8 +89,8 @@ impl CacheFamilies {
     }
 
     /// Records the time that a request waited for the fetch of another one.
-    pub fn lock_waited(&self, time: Duration) {
-        self.lock_wait.observe(time);
+    pub fn lock_waited(&self, time: Duration, trace: Option<TraceId>) {
+        self.lock_wait.observe_in(time, trace);
     }
 }
 
@@ -123,7 +123,7 @@ impl TierFamilies {
                 "Lookups that found a response.", TIER)?,
             misses: r.counter("cache_misses_total",
                 "Lookups that found none.", TIER)?,
-            lookups: r.histogram("cache_lookup_duration_seconds",
+            lookups: r.histogram_with_examples("cache_lookup_duration_seconds",
                 "Time of a lookup.", TIER, LOOKUP)?,
             write_durations: r.histogram("cache_write_duration_seconds",
                 "Time to store a response.", TIER, LOOKUP)?,

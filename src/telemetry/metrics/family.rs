@@ -71,6 +71,16 @@ impl<M: Instrument> Family<M> {
         series.entry(key).or_insert_with(|| M::new(self.0.options)).clone()
     }
 
+    /// All series with their label values.
+    pub fn all(&self) -> Vec<(Vec<String>, M)> {
+        self.series().iter().map(|(values, instrument)| (values.clone(), instrument.clone())).collect()
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.0.desc.fq_name
+    }
+
     /// Whether `more` series may be made before they are needed: never more than
     /// half of the limit, so that what really happens still finds room.
     pub fn has_room(&self, more: usize) -> bool {

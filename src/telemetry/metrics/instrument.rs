@@ -2,12 +2,13 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
+use parking_lot::Mutex;
 use prometheus::proto;
 
 /// A kind of metric, as a family needs to know it.
@@ -42,6 +43,11 @@ impl Counter {
     /// Adds `n`.
     pub fn add(&self, n: u64) {
         self.0.0.fetch_add(n, Relaxed);
+    }
+
+    /// Shows a total that is counted elsewhere.
+    pub fn show(&self, total: u64) {
+        self.0.0.store(total, Relaxed);
     }
 
     /// The sum so far.
@@ -106,23 +112,103 @@ impl Instrument for Gauge {
     }
 }
 
-/// Upper bounds of a histogram in microseconds, ascending; the last bucket has none.
-pub type Bounds = &'static [u64];
+/// Time that workers spent, shown in seconds.
+#[derive(Clone, Debug, Default)]
+pub struct SecondsCounter(Arc<CacheLine<AtomicU64>>);
+
+impl SecondsCounter {
+    /// Shows a total kept elsewhere.
+    pub fn set(&self, total: Duration) {
+        self.0.0.store(u64::try_from(total.as_micros()).unwrap_or(u64::MAX), Relaxed);
+    }
+}
+
+impl Instrument for SecondsCounter {
+    const TYPE: proto::MetricType = proto::MetricType::COUNTER;
+    type Options = ();
+
+    fn new((): ()) -> Self {
+        Self::default()
+    }
+
+    fn sample(&self, into: &mut proto::Metric) {
+        let mut counter = proto::Counter::default();
+        counter.set_value(self.0.0.load(Relaxed) as f64 / 1e6);
+        into.set_counter(counter);
+    }
+}
+
+/// Upper bounds of a histogram, ascending; the last bucket has none.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    values: &'static [u64],
+    /// How many of the values' unit make one of the unit shown.
+    per_shown: u32,
+}
+
+impl Bounds {
+    /// Bounds in microseconds, of what is shown in seconds.
+    pub const fn micros(values: &'static [u64]) -> Self {
+        Self { values, per_shown: 1_000_000 }
+    }
+
+    /// Bounds of what is counted one by one.
+    pub const fn ones(values: &'static [u64]) -> Self {
+        Self { values, per_shown: 1 }
+    }
+}
 
 /// For whole requests. Holds every bound that the objectives of 100 ms, 500 ms, 1 s need.
-pub const REQUEST: Bounds = &[
+pub const REQUEST: Bounds = Bounds::micros(&[
     500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_000_000,
     5_000_000, 10_000_000, 30_000_000,
-];
+]);
 
 /// For setting up a connection.
-pub const CONNECT: Bounds =
-    &[500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000];
+pub const CONNECT: Bounds = Bounds::micros(&[
+    500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000,
+]);
 
 /// For looking something up.
-pub const LOOKUP: Bounds = &[5, 10, 25, 50, 100, 250, 500, 1_000, 5_000, 25_000, 100_000, 500_000];
+pub const LOOKUP: Bounds =
+    Bounds::micros(&[5, 10, 25, 50, 100, 250, 500, 1_000, 5_000, 25_000, 100_000, 500_000]);
 
-/// How long things took.
+/// For the time that connections are open.
+pub const AGE: Bounds = Bounds::micros(&[
+    10_000,
+    100_000,
+    1_000_000,
+    10_000_000,
+    30_000_000,
+    60_000_000,
+    300_000_000,
+    1_800_000_000,
+    7_200_000_000,
+]);
+
+/// For sizes in bytes.
+pub const BYTES: Bounds =
+    Bounds::ones(&[256, 1_024, 4_096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216, 67_108_864]);
+
+/// For small numbers of things.
+pub const COUNT: Bounds = Bounds::ones(&[1, 2, 5, 10, 25, 50, 100, 250, 1_000]);
+
+/// The trace that an observation belongs to (W3C Trace Context, 16 bytes).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceId(pub u128);
+
+/// An observation that stands for its bucket.
+#[derive(Clone, Copy, Debug)]
+pub struct Exemplar {
+    /// Where to look it up.
+    pub trace: TraceId,
+    /// What was observed, in the unit shown.
+    pub value: f64,
+    /// When.
+    pub time: SystemTime,
+}
+
+/// How long things took, or how large they were.
 ///
 /// Two atomic additions an observation: one bucket and the sum. The count is the
 /// sum of the buckets, so a scrape is consistent without a lock; only the sum of
@@ -135,21 +221,57 @@ struct Cells {
     bounds: Bounds,
     /// One more than bounds.
     buckets: Box<[AtomicU64]>,
-    /// Units of 100 ns: fine enough for a cache hit, and wraps after 58,000 years of waiting.
+    /// Of times in units of 100 ns: fine enough for a cache hit, and wraps after 58,000 years
+    /// of waiting. Of amounts as they are.
     sum: AtomicU64,
+    /// The last one of each bucket, once there is one.
+    exemplars: OnceLock<Box<[Mutex<Option<Exemplar>>]>>,
 }
 
 impl Histogram {
     /// Adds one observation.
     pub fn observe(&self, duration: Duration) {
+        self.observe_in(duration, None);
+    }
+
+    /// Adds one observation, and keeps it as the example of its bucket if it belongs to a trace.
+    pub fn observe_in(&self, duration: Duration, trace: Option<TraceId>) {
         let micros = duration.as_secs() * 1_000_000 + u64::from(duration.subsec_nanos().div_ceil(1_000));
+        let bucket = self.count_in(micros);
+        let ticks = duration.as_secs() * 10_000_000 + u64::from(duration.subsec_nanos() / 100);
+        self.0.0.sum.fetch_add(ticks, Relaxed);
+        if let Some(trace) = trace {
+            self.keep(bucket, Exemplar { trace, value: duration.as_secs_f64(), time: SystemTime::now() });
+        }
+    }
+
+    /// Adds one size or number.
+    pub fn observe_amount(&self, amount: u64) {
+        self.count_in(amount);
+        self.0.0.sum.fetch_add(amount, Relaxed);
+    }
+
+    fn count_in(&self, value: u64) -> usize {
         let cells = &self.0.0;
-        let bucket = cells.bounds.partition_point(|&bound| bound < micros);
-        if let Some(bucket) = cells.buckets.get(bucket) {
+        let index = cells.bounds.values.partition_point(|&bound| bound < value);
+        if let Some(bucket) = cells.buckets.get(index) {
             bucket.fetch_add(1, Relaxed);
         }
-        let ticks = duration.as_secs() * 10_000_000 + u64::from(duration.subsec_nanos() / 100);
-        cells.sum.fetch_add(ticks, Relaxed);
+        index
+    }
+
+    fn keep(&self, bucket: usize, exemplar: Exemplar) {
+        let cells = &self.0.0;
+        let all = cells.exemplars.get_or_init(|| cells.buckets.iter().map(|_| Mutex::default()).collect());
+        // Whoever is here at the same moment has an example just as good.
+        if let Some(mut kept) = all.get(bucket).and_then(Mutex::try_lock) {
+            *kept = Some(exemplar);
+        }
+    }
+
+    /// The example of a bucket, by its index; the last bucket is the one without a bound.
+    pub fn exemplar(&self, bucket: usize) -> Option<Exemplar> {
+        *self.0.0.exemplars.get()?.get(bucket)?.lock()
     }
 
     /// Observations so far.
@@ -163,20 +285,25 @@ impl Instrument for Histogram {
     type Options = Bounds;
 
     fn new(bounds: Bounds) -> Self {
-        let buckets = (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect();
-        Self(Arc::new(CacheLine(Cells { bounds, buckets, sum: AtomicU64::new(0) })))
+        let buckets = (0..=bounds.values.len()).map(|_| AtomicU64::new(0)).collect();
+        Self(Arc::new(CacheLine(Cells {
+            bounds,
+            buckets,
+            sum: AtomicU64::new(0),
+            exemplars: OnceLock::new(),
+        })))
     }
 
     fn sample(&self, into: &mut proto::Metric) {
         let cells = &self.0.0;
         let mut count = 0;
-        let mut buckets = Vec::with_capacity(cells.bounds.len());
+        let mut buckets = Vec::with_capacity(cells.bounds.values.len());
         for (index, bucket) in cells.buckets.iter().enumerate() {
             count += bucket.load(Relaxed);
             // The encoder adds the last bucket, `+Inf`, from the count.
-            if let Some(&micros) = cells.bounds.get(index) {
+            if let Some(&bound) = cells.bounds.values.get(index) {
                 let mut sample = proto::Bucket::default();
-                sample.set_upper_bound(micros as f64 / 1e6);
+                sample.set_upper_bound(bound as f64 / f64::from(cells.bounds.per_shown));
                 sample.set_cumulative_count(count);
                 buckets.push(sample);
             }
@@ -184,7 +311,8 @@ impl Instrument for Histogram {
         let mut histogram = proto::Histogram::default();
         histogram.set_bucket(buckets);
         histogram.set_sample_count(count);
-        histogram.set_sample_sum(cells.sum.load(Relaxed) as f64 / 1e7);
+        let per_shown = if cells.bounds.per_shown == 1 { 1.0 } else { 1e7 };
+        histogram.set_sample_sum(cells.sum.load(Relaxed) as f64 / per_shown);
         into.set_histogram(histogram);
     }
 }
@@ -204,7 +332,7 @@ mod tests {
 
     #[test]
     fn an_observation_counts_in_every_bucket_from_its_bound_up() {
-        let histogram = Histogram::new(&[1_000, 10_000]);
+        let histogram = Histogram::new(Bounds::micros(&[1_000, 10_000]));
         for micros in [1_000, 1_001, 10_000, 10_001] {
             histogram.observe(Duration::from_micros(micros));
         }
@@ -228,13 +356,37 @@ mod tests {
     #[test]
     fn bounds_are_written_as_in_the_queries() {
         let written = |bounds: Bounds| -> Vec<String> {
-            bounds.iter().map(|&micros| (micros as f64 / 1e6).to_string()).collect()
+            bounds.values.iter().map(|&micros| (micros as f64 / 1e6).to_string()).collect()
         };
         assert_eq!(
             written(REQUEST).join(" "),
             "0.0005 0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 2 5 10 30"
         );
         assert_eq!(written(CONNECT).join(" "), "0.0005 0.001 0.0025 0.005 0.01 0.025 0.05 0.1 0.25 0.5 1 5");
+    }
+
+    #[test]
+    fn amounts_are_shown_as_they_are() {
+        let histogram = Histogram::new(COUNT);
+        for amount in [1, 2, 3, 5_000] {
+            histogram.observe_amount(amount);
+        }
+        assert_eq!(cumulative(&histogram), [1, 2, 3, 3, 3, 3, 3, 3, 3, 4]);
+        let mut metric = proto::Metric::default();
+        histogram.sample(&mut metric);
+        assert!((metric.get_histogram().get_sample_sum() - 5_006.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_bucket_keeps_its_last_example() {
+        let histogram = Histogram::new(REQUEST);
+        histogram.observe(Duration::from_millis(3));
+        assert!(histogram.exemplar(3).is_none(), "no trace, no example");
+        histogram.observe_in(Duration::from_millis(3), Some(TraceId(1)));
+        histogram.observe_in(Duration::from_millis(4), Some(TraceId(2)));
+        let kept = histogram.exemplar(3).unwrap();
+        assert_eq!((kept.trace, kept.value), (TraceId(2), 0.004));
+        assert!(histogram.exemplar(4).is_none());
     }
 
     #[test]

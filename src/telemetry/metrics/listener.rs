@@ -1,16 +1,20 @@
 //! What is counted for each listener, and on the client's side of requests.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     family::Family,
     handles::Handles,
-    instrument::{Counter, Gauge},
+    instrument::{AGE, CONNECT, COUNT, Counter, Gauge, Histogram},
     registry::{MetricsError, Registrar},
+    route::InFlight,
 };
 use crate::telemetry::{
-    label::{ConnectionProtocol, Label, Protocol},
-    reason::{BadRequestReason, CloseReason, RejectReason},
+    label::{ConnectionProtocol, Label, Outcome, Protocol, TlsVersion},
+    reason::{BadRequestReason, CloseReason, HandshakeFailure, RejectReason},
 };
 
 /// The families of the client's side.
@@ -24,6 +28,13 @@ pub struct ListenerFamilies {
     active: Gauge,
     bad_requests: Arc<Handles<BadRequestReason, Counter>>,
     protocols: Arc<Handles<Protocol, Counter>>,
+    limit: Family<Gauge>,
+    ages: Family<Histogram>,
+    http2_streams: Family<Gauge>,
+    requests_per_connection: Histogram,
+    handshakes: Family<Counter>,
+    handshake_durations: Family<Histogram>,
+    handshake_errors: Arc<Handles<HandshakeFailure, Counter>>,
 }
 
 const LISTENER: &[&str] = &["listener"];
@@ -53,6 +64,21 @@ impl ListenerFamilies {
                 "Connections open now, on all listeners.", &[])?.get(&[]),
             bad_requests: Arc::new(Handles::new(&bad_requests, &[])),
             protocols: Arc::new(Handles::new(&protocols, &[])),
+            limit: r.gauge("proxy_connections_limit",
+                "Connections that may be open at once.", LISTENER)?,
+            ages: r.histogram("proxy_connection_duration_seconds",
+                "Time that closed connections were open.", LISTENER, AGE)?,
+            http2_streams: r.gauge("proxy_http2_streams",
+                "Requests on HTTP/2 connections, not yet answered.", LISTENER)?,
+            requests_per_connection: r.histogram("proxy_requests_per_connection",
+                "Requests that closed connections have carried.", &["protocol"], COUNT)?
+                .get(&[ConnectionProtocol::Http1.as_str()]),
+            handshakes: r.counter("proxy_tls_handshakes_total",
+                "TLS handshakes with clients.", &["listener", "version", "result"])?,
+            handshake_durations: r.histogram("proxy_tls_handshake_duration_seconds",
+                "Time of a TLS handshake with a client.", LISTENER, CONNECT)?,
+            handshake_errors: Arc::new(Handles::new(&r.counter("proxy_tls_handshake_errors_total",
+                "TLS handshakes with clients that failed.", &["reason"])?, &[])),
         })
     }
 
@@ -69,6 +95,16 @@ impl ListenerFamilies {
             active: self.active.clone(),
             bad_requests: Arc::clone(&self.bad_requests),
             protocols: Arc::clone(&self.protocols),
+            limit: self.limit.get(owner),
+            ages: self.ages.get(owner),
+            http2_streams: self.http2_streams.get(owner),
+            requests_per_connection: self.requests_per_connection.clone(),
+            handshakes: TlsVersion::ALL
+                .iter()
+                .map(|version| Handles::new(&self.handshakes, &[name, version.as_str()]))
+                .collect(),
+            handshake_durations: self.handshake_durations.get(owner),
+            handshake_errors: Arc::clone(&self.handshake_errors),
         }
     }
 }
@@ -84,16 +120,62 @@ pub struct ListenerMetrics {
     active: Gauge,
     bad_requests: Arc<Handles<BadRequestReason, Counter>>,
     protocols: Arc<Handles<Protocol, Counter>>,
+    limit: Gauge,
+    ages: Histogram,
+    http2_streams: Gauge,
+    requests_per_connection: Histogram,
+    /// One for each [`TlsVersion`].
+    handshakes: Box<[Handles<Outcome, Counter>]>,
+    handshake_durations: Histogram,
+    handshake_errors: Arc<Handles<HandshakeFailure, Counter>>,
 }
 
 impl ListenerMetrics {
+    /// The connections that may be open at once.
+    pub fn set_limit(&self, connections: usize) {
+        self.limit.set(i64::try_from(connections).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a request on an HTTP/2 connection until the guard is dropped.
+    pub fn stream(&self) -> InFlight {
+        InFlight::new(&self.http2_streams)
+    }
+
+    /// Records how many requests an HTTP/1 connection has carried.
+    pub fn carried(&self, requests: u64) {
+        self.requests_per_connection.observe_amount(requests);
+    }
+
+    /// Counts a TLS handshake that succeeded, and the time it took.
+    pub fn handshake(&self, version: TlsVersion, duration: Duration) {
+        self.handshake_ended(version, Outcome::Success);
+        self.handshake_durations.observe(duration);
+    }
+
+    /// Counts a TLS handshake that failed.
+    pub fn handshake_failed(&self, failure: HandshakeFailure) {
+        self.handshake_ended(TlsVersion::None, Outcome::Failure);
+        self.handshake_errors.get(failure).inc();
+    }
+
+    fn handshake_ended(&self, version: TlsVersion, outcome: Outcome) {
+        if let Some(handles) = self.handshakes.get(version.index()) {
+            handles.get(outcome).inc();
+        }
+    }
+
     /// Counts a connection accepted, and as open until the guard is dropped.
     pub fn accepted(self: &Arc<Self>) -> ConnectionGuard {
         self.accepted.inc();
         self.active.inc();
         let protocol = ConnectionProtocol::Unknown;
         self.connections.get(protocol).inc();
-        ConnectionGuard { metrics: Arc::clone(self), protocol, reason: CloseReason::Client }
+        ConnectionGuard {
+            metrics: Arc::clone(self),
+            protocol,
+            reason: CloseReason::Client,
+            since: Instant::now(),
+        }
     }
 
     /// Counts a connection refused before it spoke HTTP.
@@ -130,6 +212,7 @@ pub struct ConnectionGuard {
     metrics: Arc<ListenerMetrics>,
     protocol: ConnectionProtocol,
     reason: CloseReason,
+    since: Instant,
 }
 
 impl ConnectionGuard {
@@ -153,5 +236,6 @@ impl Drop for ConnectionGuard {
         self.metrics.connections.get(self.protocol).dec();
         self.metrics.active.dec();
         self.metrics.closed.get(self.reason).inc();
+        self.metrics.ages.observe(self.since.elapsed());
     }
 }

@@ -1,14 +1,20 @@
 //! What is counted once for the process.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use super::{
     family::Family,
     handles::Handles,
-    instrument::{Counter, Gauge, Histogram, REQUEST},
+    instrument::{CONNECT, Counter, Gauge, Histogram, REQUEST},
     registry::{MetricsError, Registrar},
 };
-use crate::telemetry::label::{DiscoveryOutcome, Outcome};
+use crate::telemetry::{
+    access_log::LineCounters,
+    label::{BodyCoding, Direction, DiscoveryOutcome, Label, LogLine, Outcome},
+};
 
 /// The series of the process: configuration, certificates, discovery, itself.
 pub struct ProcessMetrics {
@@ -21,6 +27,16 @@ pub struct ProcessMetrics {
     draining: Gauge,
     workers: Gauge,
     access_log_dropped: Counter,
+    access_log_lines: Counter,
+    access_log_skipped: Counter,
+    access_log_queue: Gauge,
+    log_lines: Arc<Handles<LogLine, Counter>>,
+    reload_duration: Histogram,
+    routes: Gauge,
+    upstreams: Gauge,
+    memory_limit: Gauge,
+    dns_lookups: Histogram,
+    compression: Box<[Handles<Direction, Counter>]>,
     pub(super) scrape_duration: Histogram,
 }
 
@@ -54,6 +70,29 @@ impl ProcessMetrics {
                 "Worker threads of the proxy.")?,
             access_log_dropped: r.counter("proxy_access_log_dropped_total",
                 "Access log lines lost because they could not be written in time.", &[])?.get(&[]),
+            access_log_lines: r.counter("proxy_access_log_lines_total",
+                "Access log lines handed over to be written.", &[])?.get(&[]),
+            access_log_skipped: r.counter("proxy_access_log_skipped_total",
+                "Requests without an access log line because of sampling.", &[])?.get(&[]),
+            access_log_queue: gauge("proxy_access_log_queue_length",
+                "Access log lines that wait to be written.")?,
+            log_lines: Arc::new(Handles::new(&r.counter("proxy_log_lines_total",
+                "Lines of the process's own log.", &["level"])?, &[])),
+            reload_duration: r.histogram("proxy_config_reload_duration_seconds",
+                "Time to read and build a configuration, first probes included.", &[], REQUEST)?.get(&[]),
+            routes: gauge("proxy_config_routes",
+                "Routes of the configuration in force.")?,
+            upstreams: gauge("proxy_config_upstreams",
+                "Upstreams of the configuration in force.")?,
+            memory_limit: gauge("proxy_memory_limit_bytes",
+                "Memory that the process may use: of its control group, or else of the machine.")?,
+            dns_lookups: r.histogram("proxy_dns_lookup_duration_seconds",
+                "Time to look up the name of a backend.", &[], CONNECT)?.get(&[]),
+            compression: {
+                let bytes = r.counter("proxy_compression_bytes_total",
+                    "Bytes into the encoders of responses and out of them.", &["encoding", "direction"])?;
+                BodyCoding::ALL.iter().map(|coding| Handles::new(&bytes, &[coding.as_str()])).collect()
+            },
             scrape_duration: r.histogram("proxy_metrics_scrape_duration_seconds",
                 "Time to write the metrics, of the scrapes before this one.", &[], REQUEST)?.get(&[]),
         })
@@ -102,8 +141,51 @@ impl ProcessMetrics {
         self.workers.set(i64::try_from(threads).unwrap_or(i64::MAX));
     }
 
-    /// The counter for [`AccessLog`](crate::telemetry::access_log::AccessLog) to count lost lines with.
-    pub fn access_log_dropped(&self) -> Counter {
-        self.access_log_dropped.clone()
+    /// What [`AccessLog`](crate::telemetry::access_log::AccessLog) counts with.
+    pub fn access_log_counters(&self) -> LineCounters {
+        LineCounters {
+            written: self.access_log_lines.clone(),
+            skipped: self.access_log_skipped.clone(),
+            dropped: self.access_log_dropped.clone(),
+        }
+    }
+
+    /// Shows how many access log lines wait.
+    pub fn set_access_log_queue(&self, lines: usize) {
+        self.access_log_queue.set(i64::try_from(lines).unwrap_or(i64::MAX));
+    }
+
+    /// The counters of the lines of the process's own log.
+    pub fn log_lines(&self) -> Arc<Handles<LogLine, Counter>> {
+        Arc::clone(&self.log_lines)
+    }
+
+    /// Records the time that a reload took, whatever came of it.
+    pub fn reload_took(&self, duration: Duration) {
+        self.reload_duration.observe(duration);
+    }
+
+    /// Shows how much is configured.
+    pub fn set_configured(&self, routes: usize, upstreams: usize) {
+        self.routes.set(i64::try_from(routes).unwrap_or(i64::MAX));
+        self.upstreams.set(i64::try_from(upstreams).unwrap_or(i64::MAX));
+    }
+
+    /// Shows how much memory the process may use.
+    pub fn set_memory_limit(&self, bytes: u64) {
+        self.memory_limit.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Records the times of name look-ups.
+    pub fn lookups_took(&self, durations: &[Duration]) {
+        durations.iter().for_each(|&duration| self.dns_lookups.observe(duration));
+    }
+
+    /// Counts bytes that went into an encoder, and those that came out.
+    pub fn compressed(&self, coding: BodyCoding, bytes_in: u64, bytes_out: u64) {
+        if let Some(handles) = self.compression.get(coding.index()) {
+            handles.get(Direction::In).add(bytes_in);
+            handles.get(Direction::Out).add(bytes_out);
+        }
     }
 }

@@ -1,8 +1,12 @@
 //! The one value that holds all families.
 
-use std::{sync::Arc, time::Instant};
+use std::{cell::RefCell, sync::Arc, time::Instant};
 
-use prometheus::{Encoder, Registry, TextEncoder, process_collector::ProcessCollector};
+use prometheus::{
+    Encoder, Registry, TextEncoder,
+    core::{Collector, Desc},
+    process_collector::ProcessCollector,
+};
 use thiserror::Error;
 
 use super::{
@@ -10,11 +14,13 @@ use super::{
     auth::{AuthFamilies, AuthMetrics},
     cache::CacheFamilies,
     family::Family,
-    instrument::{Bounds, Counter, Gauge, Histogram, Instrument},
+    instrument::{Bounds, Counter, Gauge, Histogram, Instrument, SecondsCounter},
     listener::{ListenerFamilies, ListenerMetrics},
+    open_metrics,
     process::ProcessMetrics,
     rate_limit::LimitFamilies,
     route::{RouteFamilies, RouteMetrics},
+    runtime::RuntimeMetrics,
     trace::TraceMetrics,
     upstream::{UpstreamFamilies, UpstreamMetrics},
 };
@@ -43,6 +49,27 @@ pub struct Metrics {
     auth: Arc<AuthFamilies>,
     process: ProcessMetrics,
     traces: Arc<TraceMetrics>,
+    runtime: RuntimeMetrics,
+    /// Those whose buckets may have exemplars.
+    examples: Vec<Family<Histogram>>,
+    names: Vec<FamilyName>,
+}
+
+/// What a family is called, whether it has series or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FamilyName {
+    /// The name, without the suffixes of a histogram.
+    pub name: String,
+    /// The labels of its series.
+    pub labels: Vec<String>,
+    /// Whether it is a histogram: `_bucket`, `_sum` and `_count`.
+    pub histogram: bool,
+}
+
+impl FamilyName {
+    fn new(desc: &Desc, histogram: bool) -> Self {
+        Self { name: desc.fq_name.clone(), labels: desc.variable_labels.clone(), histogram }
+    }
 }
 
 impl Metrics {
@@ -56,7 +83,10 @@ impl Metrics {
 
     pub(super) fn with_limit(version: &str, revision: &str, limit: usize) -> Result<Self, MetricsError> {
         let registry = Registry::new();
-        registry.register(Box::new(ProcessCollector::for_self()))?;
+        let process = ProcessCollector::for_self();
+        let mut names: Vec<FamilyName> =
+            process.desc().into_iter().map(|desc| FamilyName::new(desc, false)).collect();
+        registry.register(Box::new(process))?;
         let overflow = Family::new(
             "proxy_label_overflow_total",
             "Series folded into _overflow because their family was full.",
@@ -66,7 +96,14 @@ impl Metrics {
             Counter::default(),
         )?;
         registry.register(Box::new(overflow.clone()))?;
-        let registrar = Registrar { registry: &registry, overflow, limit };
+        names.extend(overflow.desc().into_iter().map(|desc| FamilyName::new(desc, false)));
+        let registrar = Registrar {
+            registry: &registry,
+            overflow,
+            limit,
+            names: RefCell::new(names),
+            examples: RefCell::default(),
+        };
         let routes = RouteFamilies::register(&registrar)?;
         Ok(Self {
             unmatched: routes.route(UNMATCHED),
@@ -79,6 +116,10 @@ impl Metrics {
             auth: AuthFamilies::register(&registrar)?,
             process: ProcessMetrics::register(&registrar, version, revision)?,
             traces: Arc::new(TraceMetrics::register(&registrar)?),
+            runtime: RuntimeMetrics::register(&registrar)?,
+            // Last: everything is registered by now.
+            examples: registrar.examples.into_inner(),
+            names: registrar.names.into_inner(),
             registry,
         })
     }
@@ -133,6 +174,16 @@ impl Metrics {
         &self.traces
     }
 
+    /// The series of the runtime that serves connections.
+    pub fn runtime(&self) -> &RuntimeMetrics {
+        &self.runtime
+    }
+
+    /// The name of every family there is: what dashboards and alerts may ask for.
+    pub fn families(&self) -> &[FamilyName] {
+        &self.names
+    }
+
     /// Everything, in the text format 0.0.4. Gauges that show a state, such as
     /// [`UpstreamMetrics::set_endpoints`], are to be set before.
     pub fn render(&self) -> Vec<u8> {
@@ -144,6 +195,14 @@ impl Metrics {
         self.process.scrape_duration.observe(started.elapsed());
         text
     }
+
+    /// The same as OpenMetrics text, with exemplars.
+    pub fn render_open(&self) -> Vec<u8> {
+        let started = Instant::now();
+        let text = open_metrics::render(&self.registry.gather(), &self.examples);
+        self.process.scrape_duration.observe(started.elapsed());
+        text.into_bytes()
+    }
 }
 
 /// Makes families and puts them into the registry.
@@ -151,6 +210,8 @@ pub struct Registrar<'a> {
     registry: &'a Registry,
     overflow: Family<Counter>,
     limit: usize,
+    names: RefCell<Vec<FamilyName>>,
+    examples: RefCell<Vec<Family<Histogram>>>,
 }
 
 impl Registrar<'_> {
@@ -175,6 +236,29 @@ impl Registrar<'_> {
         self.family(name, help, labels, bounds)
     }
 
+    /// A family of histograms whose observations may belong to traces.
+    pub fn histogram_with_examples(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+        bounds: Bounds,
+    ) -> Result<Family<Histogram>, MetricsError> {
+        let family = self.histogram(name, help, labels, bounds)?;
+        self.examples.borrow_mut().push(family.clone());
+        Ok(family)
+    }
+
+    /// A family of counters of time.
+    pub fn seconds(
+        &self,
+        name: &str,
+        help: &str,
+        labels: &[&str],
+    ) -> Result<Family<SecondsCounter>, MetricsError> {
+        self.family(name, help, labels, ())
+    }
+
     fn family<M: Instrument>(
         &self,
         name: &str,
@@ -185,6 +269,8 @@ impl Registrar<'_> {
         let overflowed = self.overflow.get(&[name]);
         let family = Family::new(name, help, labels, options, self.limit, overflowed)?;
         self.registry.register(Box::new(family.clone()))?;
+        let histogram = M::TYPE == prometheus::proto::MetricType::HISTOGRAM;
+        self.names.borrow_mut().extend(family.desc().into_iter().map(|d| FamilyName::new(d, histogram)));
         Ok(family)
     }
 }

@@ -9,12 +9,12 @@ use std::{
 use super::{
     family::Family,
     handles::Handles,
-    instrument::{Counter, Gauge, Histogram, REQUEST},
+    instrument::{BYTES, Counter, Gauge, Histogram, REQUEST, TraceId},
     registry::{MetricsError, Registrar},
     scope::Scope,
 };
 use crate::telemetry::{
-    label::{Label, MethodLabel},
+    label::{GrpcStatus, Label, MethodLabel},
     reason::{AbortPhase, ErrorReason},
 };
 
@@ -26,6 +26,10 @@ pub struct RouteFamilies {
     first_byte: Family<Histogram>,
     errors: Family<Counter>,
     aborts: Family<Counter>,
+    request_sizes: Family<Histogram>,
+    response_sizes: Family<Histogram>,
+    tunnels: Family<Gauge>,
+    grpc: Family<Counter>,
     routes: Scope<RouteMetrics>,
 }
 
@@ -35,7 +39,7 @@ impl RouteFamilies {
         let exact = ["method", "route", "status_code"];
         Ok(Arc::new(Self {
             requests: r.counter("http_requests_total", "Requests answered.", &exact)?,
-            durations: r.histogram(
+            durations: r.histogram_with_examples(
                 "http_request_duration_seconds",
                 "Time from the head of a request to the last byte of its response.",
                 &exact,
@@ -58,6 +62,28 @@ impl RouteFamilies {
                 "Requests whose client went away before the end.",
                 &["route", "phase"],
             )?,
+            request_sizes: r.histogram(
+                "proxy_request_size_bytes",
+                "Bytes of the bodies of requests.",
+                &["route"],
+                BYTES,
+            )?,
+            response_sizes: r.histogram(
+                "proxy_response_size_bytes",
+                "Bytes of the bodies of responses, as sent to clients.",
+                &["route"],
+                BYTES,
+            )?,
+            tunnels: r.gauge(
+                "proxy_websocket_connections",
+                "Connections that have become tunnels: WebSocket and other protocols.",
+                &["route"],
+            )?,
+            grpc: r.counter(
+                "proxy_grpc_responses_total",
+                "gRPC calls, by how they ended.",
+                &["route", "grpc_status"],
+            )?,
             routes: Scope::default(),
         }))
     }
@@ -72,6 +98,10 @@ impl RouteFamilies {
             first_byte: self.first_byte.get(&[name]),
             errors: Handles::new(&self.errors, &[name]),
             aborts: Handles::new(&self.aborts, &[name]),
+            request_sizes: self.request_sizes.get(&[name]),
+            response_sizes: self.response_sizes.get(&[name]),
+            tunnels: self.tunnels.get(&[name]),
+            grpc: OnceLock::new(),
         })
     }
 }
@@ -86,6 +116,11 @@ pub struct RouteMetrics {
     first_byte: Histogram,
     errors: Handles<ErrorReason, Counter>,
     aborts: Handles<AbortPhase, Counter>,
+    request_sizes: Histogram,
+    response_sizes: Histogram,
+    tunnels: Gauge,
+    /// Made at the first call: most routes carry none.
+    grpc: OnceLock<Handles<GrpcStatus, Counter>>,
 }
 
 /// The series of one route, method and status: a list that only grows, so that
@@ -110,6 +145,17 @@ impl RouteMetrics {
 
     /// Counts a request that ended with `status`, `duration` after its head arrived.
     pub fn answered(&self, method: &http::Method, status: u16, duration: Duration) {
+        self.answered_in(method, status, duration, None);
+    }
+
+    /// The same for a request that may belong to a trace.
+    pub fn answered_in(
+        &self,
+        method: &http::Method,
+        status: u16,
+        duration: Duration,
+        trace: Option<TraceId>,
+    ) {
         let method = MethodLabel::from(method);
         let first = self.answered[method.index()].get_or_init(|| self.series(method, status));
         let mut entry = first;
@@ -117,12 +163,28 @@ impl RouteMetrics {
             entry = entry.next.get_or_init(|| self.series(method, status));
         }
         entry.requests.inc();
-        entry.durations.observe(duration);
+        entry.durations.observe_in(duration, trace);
     }
 
     /// Records the time from the head of a request to the first byte of its response.
     pub fn first_byte(&self, duration: Duration) {
         self.first_byte.observe(duration);
+    }
+
+    /// Records how large the bodies of a request and its response were.
+    pub fn sizes(&self, request: u64, response: u64) {
+        self.request_sizes.observe_amount(request);
+        self.response_sizes.observe_amount(response);
+    }
+
+    /// Counts a tunnel until the guard is dropped.
+    pub fn tunnel(&self) -> InFlight {
+        InFlight::new(&self.tunnels)
+    }
+
+    /// Counts a gRPC call that has ended.
+    pub fn grpc(&self, status: GrpcStatus) {
+        self.grpc.get_or_init(|| Handles::new(&self.families.grpc, &[&self.name])).get(status).inc();
     }
 
     /// Counts a request that did not get the answer it asked for.
@@ -166,6 +228,10 @@ impl Drop for RouteMetrics {
             all.first_byte.remove(0, name);
             all.errors.remove(0, name);
             all.aborts.remove(0, name);
+            all.request_sizes.remove(0, name);
+            all.response_sizes.remove(0, name);
+            all.tunnels.remove(0, name);
+            all.grpc.remove(0, name);
         });
     }
 }

@@ -26,6 +26,10 @@ pub struct UpstreamFamilies {
     requests: Family<Counter>,
     durations: Family<Histogram>,
     connect: Family<Histogram>,
+    tls: Family<Histogram>,
+    first_byte: Family<Histogram>,
+    probe_durations: Family<Histogram>,
+    endpoint_requests: Family<Counter>,
     opened: Family<Counter>,
     reused: Family<Counter>,
     errors: Family<Counter>,
@@ -61,6 +65,14 @@ impl UpstreamFamilies {
                 "Time from the start of an attempt to the end of its response.", UPSTREAM, REQUEST)?,
             connect: r.histogram("proxy_upstream_connect_duration_seconds",
                 "Time to open a connection to a backend, TLS included.", UPSTREAM, CONNECT)?,
+            tls: r.histogram("proxy_upstream_tls_handshake_duration_seconds",
+                "Time of a TLS handshake with a backend.", UPSTREAM, CONNECT)?,
+            first_byte: r.histogram("proxy_upstream_time_to_first_byte_seconds",
+                "Time from the start of an attempt to the head of its response.", UPSTREAM, REQUEST)?,
+            probe_durations: r.histogram("proxy_health_check_duration_seconds",
+                "Time of an active health check.", UPSTREAM, CONNECT)?,
+            endpoint_requests: r.counter("proxy_upstream_endpoint_requests_total",
+                "Attempts at a backend.", &["upstream", "endpoint"])?,
             opened: r.counter("proxy_upstream_connections_opened_total",
                 "Connections opened to backends.", UPSTREAM)?,
             reused: r.counter("proxy_upstream_connections_reused_total",
@@ -110,6 +122,9 @@ impl UpstreamFamilies {
             requests: Handles::new(&self.requests, owner),
             durations: self.durations.get(owner),
             connect: self.connect.get(owner),
+            tls: self.tls.get(owner),
+            first_byte: self.first_byte.get(owner),
+            probe_durations: self.probe_durations.get(owner),
             opened: self.opened.get(owner),
             reused: self.reused.get(owner),
             errors: Handles::new(&self.errors, owner),
@@ -144,6 +159,7 @@ impl UpstreamFamilies {
             &self.breaker_transitions,
             &self.breaker_rejected,
             &self.shed,
+            &self.endpoint_requests,
         ];
         counters.iter().for_each(|family| family.remove(0, name));
         let gauges = [
@@ -156,7 +172,16 @@ impl UpstreamFamilies {
             &self.queued,
         ];
         gauges.iter().for_each(|family| family.remove(0, name));
-        [&self.durations, &self.connect, &self.queue_wait].iter().for_each(|family| family.remove(0, name));
+        [
+            &self.durations,
+            &self.connect,
+            &self.queue_wait,
+            &self.tls,
+            &self.first_byte,
+            &self.probe_durations,
+        ]
+        .iter()
+        .for_each(|family| family.remove(0, name));
     }
 }
 
@@ -167,6 +192,9 @@ pub struct UpstreamMetrics {
     requests: Handles<StatusClass, Counter>,
     durations: Histogram,
     connect: Histogram,
+    tls: Histogram,
+    first_byte: Histogram,
+    probe_durations: Histogram,
     opened: Counter,
     reused: Counter,
     errors: Handles<UpstreamFailure, Counter>,
@@ -209,6 +237,26 @@ impl UpstreamMetrics {
     pub fn connected(&self, duration: Duration) {
         self.opened.inc();
         self.connect.observe(duration);
+    }
+
+    /// Records the time of a TLS handshake.
+    pub fn handshake(&self, duration: Duration) {
+        self.tls.observe(duration);
+    }
+
+    /// Records the time from the start of an attempt to the head of its response.
+    pub fn first_byte(&self, duration: Duration) {
+        self.first_byte.observe(duration);
+    }
+
+    /// Records the times of active health checks.
+    pub fn probes_took(&self, durations: &[Duration]) {
+        durations.iter().for_each(|&duration| self.probe_durations.observe(duration));
+    }
+
+    /// Shows how often a backend has been tried so far. Called before a scrape.
+    pub fn set_endpoint_requests(&self, endpoint: &str, total: u64) {
+        self.families.endpoint_requests.get(&[&self.name, endpoint]).show(total);
     }
 
     /// Counts an attempt made on a kept-alive connection.
@@ -288,10 +336,12 @@ impl UpstreamMetrics {
         for (&state, &count) in EndpointState::ALL.iter().zip(&counts) {
             self.endpoints.get(state).set(count);
         }
-        self.families.endpoint_up.retain(|labels| match labels {
+        let keep = |labels: &[String]| match labels {
             [upstream, endpoint] => *upstream != self.name || known.contains(&endpoint.as_str()),
             _ => true,
-        });
+        };
+        self.families.endpoint_up.retain(keep);
+        self.families.endpoint_requests.retain(keep);
     }
 }
 

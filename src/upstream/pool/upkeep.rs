@@ -7,7 +7,7 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, MutexGuard, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures::future::join_all;
@@ -22,7 +22,7 @@ use crate::upstream::{
 };
 
 /// What one round of [`Upstream::maintain`] did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Upkeep {
     /// Probes that a backend passed.
     pub probes_passed: usize,
@@ -34,6 +34,10 @@ pub struct Upkeep {
     pub lookups_unchanged: usize,
     /// Look-ups without an answer: the last good one stays.
     pub lookups_failed: usize,
+    /// The time of each probe.
+    pub probe_times: Vec<Duration>,
+    /// The time of each look-up.
+    pub lookup_times: Vec<Duration>,
 }
 
 impl Upstream {
@@ -76,12 +80,14 @@ impl Upstream {
         let names = self.origins.iter().filter(|origin| origin.address.is_none());
         let lookup = &lookup;
         let found = join_all(names.map(|origin| async move {
+            let begun = Instant::now();
             let answer = tokio::time::timeout(limit, lookup(Arc::clone(&origin.host), origin.port)).await;
-            (origin, answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())))
+            (origin, answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())), begun.elapsed())
         }))
         .await;
         let mut changed = false;
-        for (origin, answer) in found {
+        for (origin, answer, took) in found {
+            done.lookup_times.push(took);
             match answer {
                 Ok(addresses) if !addresses.is_empty() => {
                     let differs = self.answers().accept(&origin.written, addresses);
@@ -110,6 +116,7 @@ impl Upstream {
         let Some(check) = &self.health_check else { return };
         let set = self.set.load_full();
         let results = join_all(set.backends.iter().map(|backend| async move {
+            let begun = Instant::now();
             let result = prober.probe(backend.name(), backend.probe_peer(), check).await;
             let error = result.as_ref().err().map(tracing::field::display);
             match backend.vigil().observe(result.is_ok(), check) {
@@ -121,11 +128,12 @@ impl Upstream {
                 }
                 None => {}
             }
-            result.is_ok()
+            (result.is_ok(), begun.elapsed())
         }))
         .await;
-        done.probes_passed = results.iter().filter(|passed| **passed).count();
+        done.probes_passed = results.iter().filter(|(passed, _)| *passed).count();
         done.probes_failed = results.len() - done.probes_passed;
+        done.probe_times = results.into_iter().map(|(_, took)| took).collect();
     }
 
     pub(super) fn answers(&self) -> MutexGuard<'_, Answers> {

@@ -269,4 +269,9 @@ async fn rfc9111_4_1_a_304_does_not_turn_one_variant_into_everybodys() {
     }
     assert_eq!(read("fr", "identity").await.text(), "fr".repeat(2000));
     assert_eq!(read("de", "identity").await.text(), "de".repeat(2000));
+    let (into, out) =
+        ([("encoding", "gzip"), ("direction", "in")], [("encoding", "gzip"), ("direction", "out")]);
+    gateway.wait_metric("proxy_compression_bytes_total", &into, 4000.0).await;
+    let out = gateway.metrics().await.sum("proxy_compression_bytes_total", &out);
+    assert!(out > 0.0 && out < 1000.0, "{out}");
 }
