@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
-use self::versions::RouteRules;
+use self::versions::{RouteRules, VERSION_LIST};
 use super::{
     resources::Resources,
     route::{Action, Route, RouteCache, Target},
@@ -35,9 +35,6 @@ use crate::{
     telemetry::trace::RouteTracing,
     upstream::{RetryPolicy, Upstream},
 };
-
-/// The name of the route that lists the versions. Names of configured routes cannot start with `_`.
-const VERSION_LIST: &str = "_api_versions";
 
 /// Compiles a snapshot. Upstreams whose configuration did not change are taken
 /// over from the previous snapshot with their health, pools and breakers.
@@ -304,39 +301,6 @@ impl RouteBuilder<'_> {
             targets.push((self.target(route, &part.upstream, &at, problems)?, part.weight));
         }
         problems.take("split", WeightedSplit::new(targets))
-    }
-
-    /// Whether a path of the route names a version itself.
-    fn spells_version(&self, route: &RouteConfig) -> bool {
-        let paths = route.matches.path.as_ref().map(OneOrMany::as_slice).unwrap_or_default();
-        self.versions.is_some_and(|versions| paths.iter().any(|path| versions.split(path).is_some()))
-    }
-
-    /// The route that lists the versions.
-    fn listing(&self, problems: &mut Problems) -> Option<Route> {
-        let common = &self.config.headers;
-        let none = HeaderRulesConfig::default();
-        let security = self.config.security_headers.as_ref();
-        let security = security
-            .map(|section| problems.take("traffic.security_headers", SecurityHeaders::compile(section)));
-        Some(Route {
-            name: VERSION_LIST.to_owned(),
-            action: Action::VersionList,
-            rate_limits: RouteLimits::new(Vec::new()),
-            auth: None,
-            versions: Box::default(),
-            spells_version: false,
-            body_limit: self.resources.limits.body.get(),
-            rewrite: None,
-            request_headers: HeaderRules::default(),
-            response_headers: problems
-                .take("traffic.headers", rules(&common.response, &none, Message::Response))?,
-            security_headers: security.flatten(),
-            cache: None,
-            on_write: TagTemplates::default(),
-            tracing: self.tracing(None),
-            metrics: self.resources.metrics.route(VERSION_LIST),
-        })
     }
 
     fn target(

@@ -5,17 +5,20 @@ use std::sync::Arc;
 use super::{Problems, RouteBuilder, fingerprint, rules};
 use crate::{
     api_version::{VersionIndex, Versions},
+    cache::tags::TagTemplates,
     config::{
         api_version::{ServedVersionConfig, VersionName},
         finding::Problem,
+        headers::HeaderRulesConfig,
         mapping::MappingConfig,
         route::{RewriteConfig, RouteConfig},
-        values::Name,
+        values::{Name, OneOrMany},
     },
-    headers::{HeaderRules, Message},
+    headers::{HeaderRules, Message, SecurityHeaders},
     mapping::{Mapping, exchange::Orders},
+    rate_limit::RouteLimits,
     routing::{Rewrite, WeightedSplit},
-    runtime::route::{BodyMapping, Served, Target},
+    runtime::route::{Action, BodyMapping, Route, Served, Target},
 };
 
 /// Rules on header fields that hold for all versions of a route.
@@ -24,7 +27,43 @@ pub(super) struct RouteRules<'a> {
     pub response: &'a HeaderRules,
 }
 
+/// The name of the route that lists the versions. Names of configured routes cannot start with `_`.
+pub(super) const VERSION_LIST: &str = "_api_versions";
+
 impl RouteBuilder<'_> {
+    /// Whether a path of the route names a version itself.
+    pub(super) fn spells_version(&self, route: &RouteConfig) -> bool {
+        let paths = route.matches.path.as_ref().map(OneOrMany::as_slice).unwrap_or_default();
+        self.versions.is_some_and(|versions| paths.iter().any(|path| versions.split(path).is_some()))
+    }
+
+    /// The route that lists the versions.
+    pub(super) fn listing(&self, problems: &mut Problems) -> Option<Route> {
+        let common = &self.config.headers;
+        let none = HeaderRulesConfig::default();
+        let security = self.config.security_headers.as_ref();
+        let security = security
+            .map(|section| problems.take("traffic.security_headers", SecurityHeaders::compile(section)));
+        Some(Route {
+            name: VERSION_LIST.to_owned(),
+            action: Action::VersionList,
+            rate_limits: RouteLimits::new(Vec::new()),
+            auth: None,
+            versions: Box::default(),
+            spells_version: false,
+            body_limit: self.resources.limits.body.get(),
+            rewrite: None,
+            request_headers: HeaderRules::default(),
+            response_headers: problems
+                .take("traffic.headers", rules(&common.response, &none, Message::Response))?,
+            security_headers: security.flatten(),
+            cache: None,
+            on_write: TagTemplates::default(),
+            tracing: self.tracing(None),
+            metrics: self.resources.metrics.route(VERSION_LIST),
+        })
+    }
+
     /// One entry for each version of the API; none at all for a route without versions.
     pub(super) fn versions(
         &self,

@@ -1,7 +1,7 @@
 //! One fetch for many.
 
 use super::CACHED;
-use crate::harness::{Answer, Gate, Gateway, Origin, RawClient, wait::in_time};
+use crate::harness::{Answer, Gate, Gateway, Origin, RawClient, wait::in_time, wait_until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_requests_for_one_cold_object_are_one_fetch() {
@@ -17,6 +17,11 @@ async fn five_hundred_requests_for_one_cold_object_are_one_fetch() {
     let all = futures::future::join_all(requests);
     let open = async {
         in_time("the fetch", origin.wait_begun(1)).await;
+        // Whoever is not there yet would hit what the fetch has left.
+        wait_until("others that wait", async || {
+            gateway.metrics().await.sum("proxy_requests_in_flight", &[]) >= 2.0
+        })
+        .await;
         gate.open();
     };
     let (answers, ()) = tokio::join!(all, open);
