@@ -21,7 +21,7 @@ use crate::{
     telemetry::{
         metrics::InFlight,
         reason::UpstreamFailure,
-        trace::{RequestTrace, SpanId},
+        trace::{MappedBodies, RequestTrace, SpanId},
     },
     upstream::{Attempt, Backend, Permit, Tried},
 };
@@ -40,6 +40,8 @@ pub struct RequestContext {
     pub trace: Option<RequestTrace>,
     /// Whether it is one of our own, which renews a stored response.
     pub revalidation: bool,
+    /// The bodies that were mapped, for the trace.
+    pub mapped: Option<Arc<MappedBodies>>,
     /// When the cache was asked, for the trace.
     pub cache_asked: Option<Instant>,
     /// The generation this request is served by.
@@ -196,6 +198,7 @@ impl RequestContext {
             request_id: None,
             trace: None,
             revalidation: false,
+            mapped: None,
             cache_asked: None,
             snapshot: None,
             version: None,
