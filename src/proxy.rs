@@ -66,7 +66,9 @@ impl Gateway {
             api_version::called(request, ctx, &self.resources);
         }
         cache::begin(request, ctx, &self.resources);
-        admit::announced_body(request, ctx.planned()?.route.body_limit)
+        admit::announced_body(request, ctx.planned()?.route.body_limit)?;
+        trace::take_over(session, ctx, &self.resources);
+        Ok(())
     }
 }
 
@@ -162,7 +164,11 @@ impl ProxyHttp for Gateway {
     }
 
     fn should_serve_stale(&self, session: &mut Session, ctx: &mut Self::CTX, error: Option<&Error>) -> bool {
-        cache::may_serve_stale(session, ctx, error)
+        let may = cache::may_serve_stale(session, ctx, error);
+        if may && error.is_none() {
+            trace::hand_over(session, ctx, &self.resources);
+        }
+        may
     }
 
     fn response_cache_filter(
@@ -280,7 +286,8 @@ impl ProxyHttp for Gateway {
         admit::end_when_draining(session, &self.resources);
         headers::frame(session, response);
         cache::to_downstream(session, response, ctx, &self.resources)?;
-        headers::to_downstream(response, ctx)
+        headers::to_downstream(response, ctx)?;
+        trace::to_downstream(session.req_header(), response, &cache::lookup(session), ctx, &self.resources)
     }
 
     fn upstream_response_body_filter(

@@ -22,7 +22,7 @@ use crate::{
         label::GrpcStatus,
         metrics::{InFlight, TraceId},
         reason::UpstreamFailure,
-        trace::{RequestTrace, SpanId},
+        trace::{MappedBodies, RequestTrace, SpanId},
     },
     upstream::{Attempt, Backend, Permit, Tried},
 };
@@ -41,6 +41,8 @@ pub struct RequestContext {
     pub trace: Option<RequestTrace>,
     /// Whether it is one of our own, which renews a stored response.
     pub revalidation: bool,
+    /// The bodies that were mapped, for the trace.
+    pub mapped: Option<Arc<MappedBodies>>,
     /// When the cache was asked, for the trace.
     pub cache_asked: Option<Instant>,
     /// The generation this request is served by.
@@ -203,6 +205,7 @@ impl RequestContext {
             request_id: None,
             trace: None,
             revalidation: false,
+            mapped: None,
             cache_asked: None,
             snapshot: None,
             version: None,

@@ -1,13 +1,15 @@
 //! The trace of a request: begun with it, told to backends, made into spans when it is over.
 
 mod finish;
+mod timing;
 
 use std::time::Instant;
 
 use pingora_core::Result;
 use pingora_http::RequestHeader;
+use pingora_proxy::Session;
 
-pub use self::finish::finish;
+pub use self::{finish::finish, timing::to_downstream};
 use super::context::{EndedAttempt, RequestContext};
 use crate::{
     runtime::resources::Resources,
@@ -31,6 +33,31 @@ fn is_trusted(ctx: &RequestContext) -> bool {
 fn settings<'a>(ctx: &'a RequestContext, resources: &'a Resources) -> Option<&'a RouteTracing> {
     let common = resources.tracing.as_ref().map(|tracing| &tracing.common);
     ctx.plan.as_ref().map_or(common, |plan| plan.route.tracing.as_ref())
+}
+
+/// Leaves the trace for the request that Pingora is about to make in the background, to renew
+/// the stale response that this one gets.
+pub fn hand_over(session: &Session, ctx: &RequestContext, resources: &Resources) {
+    if let (Some(tracing), Some(trace), Some(slot)) = (&resources.tracing, &ctx.trace, slot(ctx))
+        && session.cache.is_cache_lock_writer()
+    {
+        tracing.handover.leave(slot, trace);
+    }
+}
+
+/// Puts a request made in the background below the one it is made for.
+pub fn take_over(session: &Session, ctx: &mut RequestContext, resources: &Resources) {
+    let Some(tracing) = resources.tracing.as_ref().filter(|_| session.subrequest_ctx.is_some()) else {
+        return;
+    };
+    ctx.revalidation = true;
+    if let Some(trace) = slot(ctx).and_then(|slot| tracing.handover.take(slot)) {
+        ctx.trace = Some(trace);
+    }
+}
+
+fn slot(ctx: &RequestContext) -> Option<[u8; 16]> {
+    ctx.cache.as_deref()?.slot.map(|slot| slot.0)
 }
 
 /// Notes when the cache is asked. Only the first time: later ones follow a wait.

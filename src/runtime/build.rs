@@ -24,7 +24,6 @@ use crate::{
         path::key,
         rate_limit::RateLimitUse,
         route::{MatchConfig, RespondConfig, RouteConfig},
-        trace::RouteTracingConfig,
         traffic::TrafficConfig,
         values::{Name, OneOrMany},
     },
@@ -32,7 +31,6 @@ use crate::{
     mapping::Mapping,
     rate_limit::{Limit, RouteLimits, Scope},
     routing::{Entry, PathPolicy, Redirect, Rewrite, RouteTable, WeightedSplit, captures_of},
-    telemetry::trace::RouteTracing,
     upstream::{RetryPolicy, Upstream},
 };
 
@@ -199,13 +197,9 @@ impl RouteBuilder<'_> {
             security_headers: security?,
             cache: cache?,
             on_write: on_write?,
-            tracing: self.tracing(route.tracing.as_ref()),
+            tracing: self.resources.route_tracing(route.tracing.as_ref()),
             metrics: self.resources.metrics.route(route.name.as_str()),
         })
-    }
-
-    fn tracing(&self, own: Option<&RouteTracingConfig>) -> Option<RouteTracing> {
-        self.resources.tracing.as_ref().map(|tracing| tracing.on_route(own))
     }
 
     fn auth(&self, route: &RouteConfig, problems: &mut Problems) -> Option<Option<AuthRule>> {

@@ -18,12 +18,17 @@ use crate::{
         finding::Problem,
         process::{LimitsConfig, ProcessConfig},
         telemetry::TelemetryConfig,
-        trace::TrustConfig,
+        trace::{RouteTracingConfig, TrustConfig},
         values::Secret,
     },
     headers::TrustedPeers,
     rate_limit::{Buckets, LimitSecret, Shared, Stock},
-    telemetry::{access_log::AccessLog, cache::Tier, metrics::Metrics, trace::Tracing},
+    telemetry::{
+        access_log::AccessLog,
+        cache::Tier,
+        metrics::Metrics,
+        trace::{RouteTracing, Tracing},
+    },
     tls::CertificateStore,
     upstream::Caller,
 };
@@ -124,6 +129,11 @@ impl Resources {
     /// The listener that a connection accepted at this local address came through.
     pub fn listener_at(&self, local: &SocketAddr) -> Option<&Arc<Listener>> {
         self.listeners.iter().find(|listener| listener.accepts(local))
+    }
+
+    /// How requests of a route are traced.
+    pub fn route_tracing(&self, own: Option<&RouteTracingConfig>) -> Option<RouteTracing> {
+        self.tracing.as_ref().map(|tracing| tracing.on_route(own))
     }
 
     /// Connections open now, over all listeners.

@@ -6,7 +6,10 @@ use http::{HeaderValue, Method, StatusCode};
 use pingora_core::{Error, ErrorType};
 
 use super::super::{Mapping, MappingError, Statuses, Transform};
-use crate::config::mapping::{OnError, OnOversize};
+use crate::{
+    config::mapping::{OnError, OnOversize},
+    telemetry::trace::MappedBodies,
+};
 
 /// What a session is to do. Goes to it among the extensions of the request's head.
 #[derive(Clone)]
@@ -35,6 +38,8 @@ pub struct Orders {
     /// Called whenever a part of a response that is mapped has come: Pingora sees nothing
     /// of it until it is complete.
     pub progress: Option<Progress>,
+    /// Where it is written down how long mapping took. `None`: nowhere.
+    pub times: Option<Arc<MappedBodies>>,
 }
 
 /// A function that is told of progress.
@@ -67,7 +72,16 @@ impl Orders {
             request_type: None,
             response_type: None,
             progress: None,
+            times: None,
         })
+    }
+
+    /// Maps a body, and notes how long it took if somebody wants to know.
+    pub(super) fn timed<T>(&self, response: bool, map: impl FnOnce() -> T) -> T {
+        match &self.times {
+            Some(times) => times.timed(response, map),
+            None => map(),
+        }
     }
 
     /// Whether the body of such a response is to be mapped.

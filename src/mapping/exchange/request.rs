@@ -139,7 +139,7 @@ impl Exchange {
             head.insert_header(header::CONTENT_LENGTH, 0)?;
             return self.send_head(head, true).await;
         }
-        let mapped = map(&head, body.freeze(), orders)?;
+        let mapped = orders.timed(false, || map(&head, body.freeze(), orders))?;
         head::announce_request(&mut head, mapped.len(), orders)?;
         self.send_head(head, false).await?;
         self.send(Piece::Data(mapped)).await;

@@ -128,7 +128,7 @@ impl Exchange {
                 return oversize(&orders);
             }
         };
-        match map(head, body.clone(), &orders) {
+        match orders.timed(true, || map(head, body.clone(), &orders)) {
             Ok(mapped) => {
                 head::announce_response(head, Some(mapped.len()), &orders)?;
                 self.response = Response::Whole(mapped);

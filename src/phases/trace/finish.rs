@@ -72,6 +72,7 @@ fn tell(
         waited: exchange.lookup.waited,
         revalidation: ctx.cache.as_deref().and_then(|cache| cache.revalidation),
     });
+    let mapped = ctx.mapped.as_ref().map(|bodies| bodies.list()).unwrap_or_default();
     spans.queue.push(spans.detail.spans(&RequestRecord {
         trace,
         kept,
@@ -98,7 +99,7 @@ fn tell(
         api_version: version.map(|version| version.versions.name(version.wish.version)),
         attempts: &attempts,
         cache,
-        mapped: &[],
+        mapped: &mapped,
     }));
 }
 

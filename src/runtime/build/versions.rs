@@ -59,7 +59,7 @@ impl RouteBuilder<'_> {
             security_headers: security.flatten(),
             cache: None,
             on_write: TagTemplates::default(),
-            tracing: self.tracing(None),
+            tracing: self.resources.route_tracing(None),
             metrics: self.resources.metrics.route(VERSION_LIST),
         })
     }

@@ -35,6 +35,9 @@ const MAX_FIELDS: usize = 64;
 /// Bodies up to this are copied behind their head, so that one write sends both.
 const JOINED: usize = 16 * 1024;
 
+/// How an answer was found: reading the clock would be most of its time.
+const FOUND: cache::Lookup = cache::Lookup { tier: Some(Tier::Memory), took: None, waited: None };
+
 /// What became of a request.
 pub enum Outcome {
     /// Answered; the connection may go on.
@@ -75,7 +78,9 @@ pub async fn answer(
     trace::begin(&request, &mut ctx, resources);
     // Only now: what is passed on is charged by Pingora's side.
     let refusal = rate_limit::charge(&request, &mut ctx).await.err();
-    let Ok((response, body)) = prepare(ready, refusal.as_ref(), &ctx) else { return Outcome::Broken };
+    let Ok((response, body)) = prepare(ready, refusal.as_ref(), &request, &ctx, resources) else {
+        return Outcome::Broken;
+    };
     let _head = stream.admit(head, crate::downstream::Allowance::Bytes(0));
     let body = if request.method == Method::HEAD { Bytes::new() } else { body };
     let sent = send(stream, &response, &body, resources.limits.write_timeout.get()).await;
@@ -87,7 +92,7 @@ pub async fn answer(
         bytes_in: 0,
         bytes_out: if sent { body.len() as u64 } else { 0 },
         cache: refusal.is_none().then_some(CacheResult::Hit),
-        lookup: cache::Lookup { tier: Some(Tier::Memory), ..cache::Lookup::default() },
+        lookup: FOUND,
     };
     api_version::count(&request, &ctx, None, resources);
     if refusal.is_none() {
@@ -105,13 +110,16 @@ pub async fn answer(
 fn prepare(
     ready: cache::Ready,
     refusal: Option<&Rejection>,
+    request: &RequestHeader,
     ctx: &RequestContext,
+    resources: &Resources,
 ) -> pingora_core::Result<(ResponseHeader, Bytes)> {
     if let Some(refusal) = refusal {
         return answer::response(ctx, refusal, refusal.status());
     }
     let cache::Ready { mut response, body } = ready;
     headers::to_downstream(&mut response, ctx)?;
+    trace::to_downstream(request, &mut response, &FOUND, ctx, resources)?;
     Ok((response, body))
 }
 

@@ -6,6 +6,7 @@ use std::{
 };
 
 use http::{Method, Version};
+use parking_lot::Mutex;
 
 use super::{Kept, RequestTrace, SpanId};
 use crate::telemetry::{
@@ -123,4 +124,23 @@ pub struct MappedBody {
     pub started: Instant,
     /// Time to decode and map it.
     pub took: Duration,
+}
+
+/// The bodies of a request that were mapped, written down by whoever maps them.
+#[derive(Debug, Default)]
+pub struct MappedBodies(Mutex<Vec<MappedBody>>);
+
+impl MappedBodies {
+    /// Does the work and notes how long it took.
+    pub fn timed<T>(&self, response: bool, work: impl FnOnce() -> T) -> T {
+        let started = Instant::now();
+        let done = work();
+        self.0.lock().push(MappedBody { response, started, took: started.elapsed() });
+        done
+    }
+
+    /// What was mapped so far.
+    pub fn list(&self) -> Vec<MappedBody> {
+        self.0.lock().clone()
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{export::Export, keep::Keep, queue::SpanQueue, sampling::Threshold, spans::Detail};
+use super::{
+    export::Export, handover::Handover, keep::Keep, queue::SpanQueue, sampling::Threshold, spans::Detail,
+};
 use crate::{
     config::{
         finding::Problem,
@@ -20,6 +22,8 @@ pub struct Tracing {
     pub common: RouteTracing,
     /// Whether trusted callers may ask for `Server-Timing`.
     pub server_timing: bool,
+    /// Traces on their way to background requests.
+    pub handover: Handover,
     /// Where spans go. `None`: nowhere.
     pub spans: Option<Spans>,
 }
@@ -77,6 +81,7 @@ impl Tracing {
                 also_send: config.also_send.clone().into(),
             },
             server_timing: config.server_timing,
+            handover: Handover::default(),
             spans: spans.transpose()?,
         }))
     }

@@ -1,7 +1,7 @@
 //! What spans tell of a request.
 
-use super::exporting;
-use crate::harness::{Answer, Collector, Gateway, Origin, ports::Port};
+use super::{exporting, tracing};
+use crate::harness::{Answer, Client, Collector, Gateway, Origin, ports::Port};
 
 const ALL: &str = "sampling: { ratio: 1 }";
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -175,5 +175,73 @@ async fn queries_and_the_old_names_are_told_when_asked_for() {
         ("http.status_code", "200"),
     ] {
         assert_eq!(spans[0].get(key), Some(value), "{key}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_in_the_background_is_below_the_request_that_caused_it() {
+    let stale = "max-age=0, stale-while-revalidate=60";
+    let origin = Origin::start(move |_| Answer::ok("hello").header("Cache-Control", stale)).await;
+    let collector = Collector::http().await;
+    let gateway = exporting(Gateway::before(&origin), &collector, ALL)
+        .routes("- { name: kept, match: { path: /kept }, upstream: origin, cache: {} }")
+        .start()
+        .await;
+    gateway.get("/kept").await;
+    gateway.get("/kept").await;
+    let renewal = collector.wait_span("the renewal", |span| span.name == "revalidate").await;
+    let cause = collector.wait_span("its cause", |span| span.id == renewal.parent).await;
+    assert_eq!((cause.kind, renewal.kind, &cause.trace), (SERVER, INTERNAL, &renewal.trace));
+    assert_eq!(cause.get("nilegate.cache"), Some("stale"));
+    let attempt =
+        collector.wait_span("its attempt", |span| span.parent == renewal.id && span.kind == CLIENT).await;
+    assert!(origin.requests().iter().any(|sent| sent.header("traceparent").unwrap().contains(&attempt.id)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mapped_bodies_are_spans_and_trusted_callers_see_where_time_went() {
+    let origin = Origin::start(|_| {
+        Answer::ok(r#"{"new":1}"#)
+            .header("Content-Type", "application/json")
+            .header("Server-Timing", "db;dur=1")
+    })
+    .await;
+    let collector = Collector::http().await;
+    let inside = Port::free();
+    let gateway = exporting(Gateway::before(&origin), &collector, ALL)
+        .process("listeners", r#"[{ address: "@listener@" }, { address: "@inside@", trace_trust: always }]"#)
+        .set("inside", &inside)
+        .also("api_versions: { versions: { v1: {}, v2: {} }, default: v1 }")
+        .also("mappings: { one: { from: v1, to: v2, response: [{ rename: { new: old } }] } }")
+        .routes(
+            "- { name: a, match: { path: /a }, upstream: origin, versions: { v1: { map: one }, v2: {} } }",
+        )
+        .start()
+        .await;
+    let trusted = Client::new(inside.address());
+    let answer = trusted.get("/a").header("X-Server-Timing", "1").send().await;
+    assert_eq!(answer.text(), r#"{"old":1}"#);
+    let timing = format!("{:?}", answer.headers.get_all("server-timing").iter().collect::<Vec<_>>());
+    for part in ["db;dur=1", "upstream;dur=", "mapping;dur="] {
+        assert!(timing.contains(part), "{timing}");
+    }
+    let mapping = collector.wait_span("the mapping", |span| span.name == "mapping").await;
+    assert_eq!(mapping.get("nilegate.mapping.body"), Some("response"));
+    for (client, wish) in [(&trusted, "0"), (&gateway.client(), "1")] {
+        let answer = client.get("/a").header("X-Server-Timing", wish).send().await;
+        assert_eq!(answer.header("server-timing"), Some("db;dur=1"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hit_tells_its_timing_too() {
+    let origin = Origin::start(|_| Answer::ok("hello").header("Cache-Control", "max-age=60")).await;
+    let gateway = tracing(Gateway::before(&origin), "{ trust: always }")
+        .routes("- { name: kept, match: { path: /kept }, upstream: origin, cache: {} }")
+        .start()
+        .await;
+    for part in ["upstream;dur=", "cache;dur=0.000"] {
+        let answer = gateway.client().get("/kept").header("X-Server-Timing", "1").send().await;
+        assert!(answer.header("server-timing").unwrap().contains(part), "{answer:?}");
     }
 }
