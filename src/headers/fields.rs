@@ -51,19 +51,3 @@ impl FieldName {
         Some(Self { written: Bytes::copy_from_slice(text.as_bytes()), name })
     }
 }
-
-/// Whether a field frames or routes the connection, so that no rule may touch it.
-pub(super) fn is_connection_field(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection"
-            | "content-length"
-            | "http2-settings"
-            | "keep-alive"
-            | "proxy-connection"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-    )
-}

@@ -20,11 +20,14 @@ use self::{
 };
 use super::{
     Client, RequestId, TrustedPeers,
-    fields::{FieldName, Fields, is_connection_field},
+    fields::{FieldName, Fields},
 };
-use crate::config::{
-    finding::Problem,
-    headers::{ForwardingConfig, ServerHeader},
+use crate::{
+    config::{
+        finding::Problem,
+        headers::{ForwardingConfig, ServerHeader},
+    },
+    grammar::is_connection_field,
 };
 
 /// The `traffic.forwarding:` section, compiled.

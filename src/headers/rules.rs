@@ -8,8 +8,11 @@ use pingora::{
     http::{RequestHeader, ResponseHeader},
 };
 
-use super::fields::{FieldName, Fields, is_connection_field};
-use crate::config::{finding::Problem, headers::HeaderRulesConfig};
+use super::fields::{FieldName, Fields};
+use crate::{
+    config::{finding::Problem, headers::HeaderRulesConfig},
+    grammar::is_connection_field,
+};
 
 /// Which message rules are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

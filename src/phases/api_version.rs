@@ -23,8 +23,8 @@ pub struct RequestVersion {
     pub versions: Arc<Versions>,
     /// The one it is for.
     pub wish: Wish,
-    /// Its path without the version, where the answer has to name it in another version.
-    path: Option<Box<str>>,
+    /// Its path without the version: as its route sees it.
+    pub path: Box<str>,
 }
 
 /// Why a request is refused for its version, and what the client is told.
@@ -111,8 +111,7 @@ pub fn resolve(
         return refuse(VersionRefusal::NotServed, Some(wish.origin), None);
     }
     let life = versions.life(wish.version);
-    let path = life.ends().then(|| parts.path.into());
-    ctx.version = Some(RequestVersion { versions: Arc::clone(&versions), wish, path });
+    ctx.version = Some(RequestVersion { versions: Arc::clone(&versions), wish, path: parts.path.into() });
     if !life.ends() {
         return Ok(());
     }
@@ -241,8 +240,9 @@ pub fn announce(response: &mut ResponseHeader, ctx: &RequestContext) -> Result<(
     if let Some(link) = &life.link_field {
         response.append_header(header::LINK, link)?;
     }
-    let successor = path.as_deref().and_then(|path| versions.successor_path(wish.version, path));
-    if let Some(successor) = successor {
+    if life.ends()
+        && let Some(successor) = versions.successor_path(wish.version, path)
+    {
         response.append_header(header::LINK, format!("<{successor}>; rel=\"successor-version\""))?;
     }
     Ok(())

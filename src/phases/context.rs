@@ -20,9 +20,9 @@ use crate::{
     },
     telemetry::{
         label::GrpcStatus,
-        metrics::{InFlight, TraceId},
+        metrics::InFlight,
         reason::UpstreamFailure,
-        trace::{MappedBodies, RequestTrace, SpanId},
+        trace::{MappedBodies, RequestTrace, SpanId, TraceId},
     },
     upstream::{Attempt, Backend, Permit, Tried},
 };

@@ -20,7 +20,7 @@ use crate::{
     telemetry::{
         access_log::{AccessLog, AccessRecord},
         cache::CacheResult,
-        label::Protocol,
+        label::{Protocol, TlsVersion},
         reason::{AbortPhase, BadRequestReason, CloseReason, ErrorReason},
     },
 };
@@ -142,15 +142,6 @@ fn asked_to_close(request: &RequestHeader) -> bool {
     }
 }
 
-/// The usual spelling: rustls says `TLSv1_3`.
-fn tls_version(version: &str) -> &str {
-    match version {
-        "TLSv1_2" => "TLSv1.2",
-        "TLSv1_3" => "TLSv1.3",
-        other => other,
-    }
-}
-
 fn abort_phase(session: &mut Session, status: Option<u16>) -> AbortPhase {
     match status {
         Some(_) => AbortPhase::ResponseBody,
@@ -181,7 +172,7 @@ fn write(
         client: ctx.client.as_ref().map(|client| client.address),
         listener: ctx.listener.as_ref().map_or("", |listener| &listener.name),
         protocol: Protocol::from(request.version),
-        tls_version: exchange.tls_version.map(tls_version),
+        tls_version: exchange.tls_version.map(|version| TlsVersion::named(version).as_str()),
         method: request.method.as_str(),
         host: authority.or_else(|| header(http::header::HOST)).unwrap_or_default(),
         path: request.uri.path().as_bytes(),

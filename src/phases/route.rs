@@ -89,16 +89,13 @@ pub fn versioned(
 ///
 /// # Errors
 /// [`Rejection::BadRequest`] if it is not fit to be routed.
-pub fn seen<'r>(request: &'r RequestHeader, ctx: &RequestContext) -> Result<Cow<'r, str>, Rejection> {
+pub fn seen<'r>(request: &'r RequestHeader, ctx: &'r RequestContext) -> Result<Cow<'r, str>, Rejection> {
+    if let Some(version) = &ctx.version {
+        return Ok(Cow::Borrowed(&version.path));
+    }
     let snapshot = ctx.snapshot.as_ref().ok_or(Rejection::OutOfOrder)?;
     let path = snapshot.paths.apply(request.uri.path());
-    let path = path.map_err(|_| Rejection::BadRequest(BadRequestReason::SuspiciousPath))?;
-    if ctx.plan.as_ref().is_some_and(|plan| plan.route.is_versioned())
-        && let Some(unversioned) = snapshot.unversioned(&path)
-    {
-        return Ok(Cow::Owned(unversioned.path));
-    }
-    Ok(path)
+    path.map_err(|_| Rejection::BadRequest(BadRequestReason::SuspiciousPath))
 }
 
 /// A path and a query as one target.

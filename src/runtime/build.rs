@@ -92,6 +92,7 @@ pub fn build(
         problems.take("traffic.routes", RouteTable::build(entries));
         return Err(problems.0);
     }
+    let spells_versions = routes.iter().any(|entry| entry.value.spells_version);
     let table = problems.take("traffic.routes", RouteTable::build(routes));
     match (table, forwarding, auth) {
         (Some(routes), Some(forwarding), Some(auth)) => Ok(Snapshot {
@@ -99,6 +100,7 @@ pub fn build(
             routes,
             paths: PathPolicy::new(&config.paths),
             versions,
+            spells_versions,
             caches: config.routes.iter().any(|route| route.cache.is_some()),
             upstreams,
             auth,

@@ -29,6 +29,8 @@ pub struct Snapshot {
     pub paths: PathPolicy,
     /// The versions of the API.
     pub versions: Option<Arc<Versions>>,
+    /// Whether a path of any route names a version itself.
+    pub spells_versions: bool,
     /// Whether any route keeps responses.
     pub caches: bool,
     /// All upstreams by name, for probes, readiness and metrics.
@@ -91,16 +93,19 @@ impl Snapshot {
         sent: &RequestParts<'r>,
         unversioned: Option<&'r Unversioned<'r>>,
     ) -> Option<Located<'s, 'r>> {
-        let matched = self.routes.find(sent);
-        if let Some(unversioned) = unversioned
-            && !matched.as_ref().is_some_and(|matched| matched.value.spells_version)
+        let literal = || Some(Located { parts: *sent, matched: self.routes.find(sent)?, stated: None });
+        let Some(unversioned) = unversioned else { return literal() };
+        if self.spells_versions
+            && let Some(located) = literal().filter(|located| located.matched.value.spells_version)
         {
-            let parts = RequestParts { path: &unversioned.path, ..*sent };
-            if let Some(matched) = self.routes.find(&parts).filter(|matched| matched.value.is_versioned()) {
-                return Some(Located { parts, matched, stated: Some(unversioned.stated) });
-            }
+            return Some(located);
         }
-        Some(Located { parts: *sent, matched: matched?, stated: None })
+        let parts = RequestParts { path: &unversioned.path, ..*sent };
+        let versioned = self.routes.find(&parts).filter(|matched| matched.value.is_versioned());
+        match versioned {
+            Some(matched) => Some(Located { parts, matched, stated: Some(unversioned.stated) }),
+            None => literal(),
+        }
     }
 
     /// The routes that keep responses, with what is counted for them.

@@ -1,11 +1,7 @@
 //! Looks up and probes the upstreams of the first snapshot, lets the listeners
 //! open, and calls the process ready once they have.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use pingora_core::{
@@ -58,7 +54,7 @@ impl BackgroundService for WarmUp {
 /// `false`: the process shuts down.
 async fn listening(listener: &Listener, shutdown: &mut ShutdownWatch) -> bool {
     loop {
-        if let Ok(mut probe) = TcpStream::connect(reachable(listener.address)).await {
+        if let Ok(mut probe) = TcpStream::connect(listener.reachable()).await {
             // Where strangers are refused, this one has to be gone before they are counted.
             if listener.proxy_protocol.is_some() {
                 let _ = probe.shutdown().await;
@@ -70,14 +66,4 @@ async fn listening(listener: &Listener, shutdown: &mut ShutdownWatch) -> bool {
             return false;
         }
     }
-}
-
-/// An address to connect to in order to reach a listener on this host.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }

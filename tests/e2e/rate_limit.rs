@@ -22,6 +22,17 @@ async fn statuses(gateway: &Gateway, count: usize) -> Vec<u16> {
     statuses
 }
 
+/// The second request of a tenant is refused, and costs nothing of a limit on all tenants: three.
+async fn assert_refusals_cost_nothing(gateway: &Gateway) {
+    let client = gateway.client();
+    let ask = async |tenant: &str| client.get("/").header("X-Tenant", tenant).send().await.status;
+    assert_eq!(ask("a").await, 200);
+    for _ in 0..5 {
+        assert_eq!(ask("a").await, 429);
+    }
+    assert_eq!([ask("b").await, ask("c").await, ask("d").await], [200, 200, 429]);
+}
+
 /// A whole 429.
 #[track_caller]
 fn assert_refused(answer: &Response) {

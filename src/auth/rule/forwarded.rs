@@ -7,6 +7,7 @@ use http::{HeaderName, HeaderValue};
 use crate::{
     auth::Identity,
     config::{auth::Fact, finding::Problem, path},
+    grammar::is_connection_field,
 };
 
 /// Bytes of the longest value that a backend is told.
@@ -57,19 +58,5 @@ impl Forwarded {
 
 /// Fields that frame or address a request, or carry credentials themselves.
 fn is_reserved(name: &HeaderName) -> bool {
-    matches!(
-        name.as_str(),
-        "connection"
-            | "content-length"
-            | "host"
-            | "http2-settings"
-            | "keep-alive"
-            | "proxy-connection"
-            | "te"
-            | "trailer"
-            | "transfer-encoding"
-            | "upgrade"
-            | "authorization"
-            | "cookie"
-    )
+    is_connection_field(name) || matches!(name.as_str(), "host" | "authorization" | "cookie")
 }

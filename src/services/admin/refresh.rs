@@ -50,7 +50,7 @@ pub fn urls(subject: &Subject, resources: &Resources) -> Vec<UrlName> {
 pub async fn fetch(urls: Vec<UrlName>, resources: &Resources) -> usize {
     let plain = |listener: &&std::sync::Arc<_>| is_plain(listener);
     let Some(listener) = resources.listeners.iter().find(plain) else { return 0 };
-    let address = reachable(listener.address);
+    let address = listener.reachable();
     // What is asked for at the moment of the purge would be stale with it.
     tokio::time::sleep(resources.cache.invalidations().settling()).await;
     let fetches = urls.into_iter().map(|url| async move { timeout(LIMIT, get(address, &url)).await });
@@ -60,17 +60,6 @@ pub async fn fetch(urls: Vec<UrlName>, resources: &Resources) -> usize {
 
 fn is_plain(listener: &crate::runtime::listener::Listener) -> bool {
     !listener.tls && listener.proxy_protocol.is_none()
-}
-
-/// Where a listener on every address can be reached from here.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    address
 }
 
 async fn get(address: SocketAddr, url: &UrlName) -> std::io::Result<bool> {

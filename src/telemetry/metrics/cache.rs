@@ -8,7 +8,7 @@ use std::{
 use super::{
     family::Family,
     handles::Handles,
-    instrument::{Counter, Gauge, Histogram, LOOKUP, REQUEST, TraceId},
+    instrument::{Counter, Gauge, Histogram, LOOKUP, REQUEST},
     registry::{MetricsError, Registrar},
     scope::Scope,
     tier::TierMetrics,
@@ -16,6 +16,7 @@ use super::{
 use crate::telemetry::{
     cache::{CacheResult, PurgeKind, RevalidationResult, StaleReason, Tier},
     label::Label,
+    trace::TraceId,
 };
 
 /// The families of the cache, the series of its tiers, and the routes that use it.

@@ -11,6 +11,8 @@ use std::{
 use parking_lot::Mutex;
 use prometheus::proto;
 
+use crate::telemetry::trace::TraceId;
+
 /// A kind of metric, as a family needs to know it.
 pub trait Instrument: Clone + Send + Sync + 'static {
     /// The type told in the scrape.
@@ -192,10 +194,6 @@ pub const BYTES: Bounds =
 
 /// For small numbers of things.
 pub const COUNT: Bounds = Bounds::ones(&[1, 2, 5, 10, 25, 50, 100, 250, 1_000]);
-
-/// The trace that an observation belongs to (W3C Trace Context, 16 bytes).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TraceId(pub u128);
 
 /// An observation that stands for its bucket.
 #[derive(Clone, Copy, Debug)]
@@ -382,10 +380,10 @@ mod tests {
         let histogram = Histogram::new(REQUEST);
         histogram.observe(Duration::from_millis(3));
         assert!(histogram.exemplar(3).is_none(), "no trace, no example");
-        histogram.observe_in(Duration::from_millis(3), Some(TraceId(1)));
-        histogram.observe_in(Duration::from_millis(4), Some(TraceId(2)));
+        histogram.observe_in(Duration::from_millis(3), TraceId::padded(b"1"));
+        histogram.observe_in(Duration::from_millis(4), TraceId::padded(b"2"));
         let kept = histogram.exemplar(3).unwrap();
-        assert_eq!((kept.trace, kept.value), (TraceId(2), 0.004));
+        assert_eq!((Some(kept.trace), kept.value), (TraceId::padded(b"2"), 0.004));
         assert!(histogram.exemplar(4).is_none());
     }
 

@@ -32,7 +32,7 @@ pub use api_version::ApiVersionFamilies;
 pub use auth::AuthMetrics;
 pub use cache::{CacheFamilies, RouteCacheMetrics};
 pub use handles::Handles;
-pub use instrument::{Counter, Gauge, Histogram, TraceId};
+pub use instrument::{Counter, Gauge, Histogram};
 pub use link::LinkMetrics;
 pub use listener::{ConnectionGuard, ListenerMetrics};
 pub use process::ProcessMetrics;

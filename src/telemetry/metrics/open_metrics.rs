@@ -117,7 +117,7 @@ fn sample(out: &mut String, name: &str, suffix: &str, metric: &Metric, bound: Op
 
 fn example(out: &mut String, Exemplar { trace, value, time }: &Exemplar) {
     let seconds = time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-    let _ = write!(out, " # {{trace_id=\"{:032x}\"}} {value} {seconds:.3}", trace.0);
+    let _ = write!(out, " # {{trace_id=\"{}\"}} {value} {seconds:.3}", trace.hex().as_str());
 }
 
 fn label(out: &mut String, pair: &LabelPair) {
@@ -153,7 +153,7 @@ mod tests {
     use http::Method;
 
     use super::*;
-    use crate::telemetry::metrics::{Metrics, instrument::TraceId};
+    use crate::telemetry::{metrics::Metrics, trace::TraceId};
 
     #[test]
     fn it_is_written_for_those_who_prefer_it() {
@@ -180,7 +180,7 @@ mod tests {
     fn requests_of_a_trace_lead_to_it() {
         let metrics = Metrics::new("1", "a\"b\\c").unwrap();
         let route = metrics.route("r");
-        let trace = TraceId(0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736);
+        let trace = TraceId::parse(b"4bf92f3577b34da6a3ce929d0e0e4736").unwrap();
         route.answered(&Method::GET, 200, Duration::from_millis(3));
         route.answered_in(&Method::GET, 200, Duration::from_millis(700), Some(trace));
         let text = String::from_utf8(metrics.render_open()).unwrap();

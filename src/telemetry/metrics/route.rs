@@ -9,13 +9,14 @@ use std::{
 use super::{
     family::Family,
     handles::Handles,
-    instrument::{BYTES, Counter, Gauge, Histogram, REQUEST, TraceId},
+    instrument::{BYTES, Counter, Gauge, Histogram, REQUEST},
     registry::{MetricsError, Registrar},
     scope::Scope,
 };
 use crate::telemetry::{
     label::{GrpcStatus, Label, MethodLabel},
     reason::{AbortPhase, ErrorReason},
+    trace::TraceId,
 };
 
 /// The families that have a `route` label, and the routes in use.

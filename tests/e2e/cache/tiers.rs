@@ -11,23 +11,13 @@ use std::{
     time::Duration,
 };
 
+use super::CACHED;
 use crate::harness::{
     Answer, Gateway, Origin, Response, gateway::Builder, redis::RedisServer, wait_for, wait_until,
 };
 
 /// Both nodes are asked for the same.
 const HOST: &str = "shared.example";
-
-/// Keeps what the origin allows.
-const TRAFFIC: &str = "\
-upstreams:
-  origin: { backends: ['@origin@'] }
-routes:
-  - name: kept
-    match: { path: '/**' }
-    upstream: origin
-    cache: {}
-";
 
 /// Lookups have time enough on a machine that is busy with other stories.
 const PATIENT: &str = "timeout: 2s";
@@ -38,7 +28,7 @@ const NO_MEMORY: &str = "memory: { capacity: 0B }";
 /// A node whose `redis:` has these keys, with further keys of `cache:`.
 fn node(origin: &Origin, redis: &str, more: &str) -> Builder {
     let cache = format!("{{ redis: {{ {redis} }}, {more} }}");
-    Gateway::new().set("origin", origin).process("cache", &cache).traffic(TRAFFIC)
+    Gateway::new().set("origin", origin).process("cache", &cache).traffic(CACHED)
 }
 
 /// A node of this server that waits patiently.

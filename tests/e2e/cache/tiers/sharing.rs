@@ -1,7 +1,7 @@
 //! What one node fetched, all have.
 
 use super::{
-    NO_MEMORY, PATIENT, TRAFFIC, counting, get, node, node_of, only_entry, tier, wait_entries, wait_linked,
+    CACHED, NO_MEMORY, PATIENT, counting, get, node, node_of, only_entry, tier, wait_entries, wait_linked,
 };
 use crate::harness::{Answer, Gate, Gateway, Origin, in_time, redis::RedisServer};
 
@@ -104,7 +104,7 @@ async fn a_fetch_that_leads_to_nothing_holds_no_node_up() {
     let redis = RedisServer::start().await;
     // Whoever waited for a lease in vain would not answer within the time of these stories.
     let keys = format!("url: '{}', {PATIENT}, lease: {{ wait: 60s, hold: 60s }}", redis.url());
-    let obeying = TRAFFIC.replace("cache: {}", "cache: { request_directives: obey }");
+    let obeying = CACHED.replace("cache: {}", "cache: { request_directives: obey }");
     let one = node(&origin, &keys, "").traffic(&obeying).start().await;
     let other = node(&origin, &keys, "").traffic(&obeying).start().await;
     wait_linked(&one, &redis).await;

@@ -19,6 +19,28 @@ async fn purge(gateway: &Gateway, scope: &Value) -> Value {
     answer.json()
 }
 
+/// Two nodes on one Redis that both have the report.
+struct Shared {
+    one: Gateway,
+    other: Gateway,
+    /// What it says.
+    before: String,
+    /// Kept alive.
+    _servers: (Origin, RedisServer),
+}
+
+async fn shared() -> Shared {
+    let (origin, redis) = (counting().await, RedisServer::start().await);
+    let one = node_of(&origin, &redis, "").start().await;
+    let other = node_of(&origin, &redis, "").start().await;
+    wait_linked(&one, &redis).await;
+    wait_linked(&other, &redis).await;
+    let before = get(&one, "/report").await.text().to_owned();
+    only_entry(&redis).await;
+    assert_eq!(get(&other, "/report").await.text(), before);
+    Shared { one, other, before, _servers: (origin, redis) }
+}
+
 /// The names of these nodes.
 async fn ids<const N: usize>(gateways: [&Gateway; N]) -> BTreeSet<String> {
     let mut ids = BTreeSet::new();
@@ -69,14 +91,7 @@ async fn a_purge_reaches_all_nodes_before_it_is_answered() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_at_one_node_reaches_the_other() {
-    let (origin, redis) = (counting().await, RedisServer::start().await);
-    let one = node_of(&origin, &redis, "").start().await;
-    let other = node_of(&origin, &redis, "").start().await;
-    wait_linked(&one, &redis).await;
-    wait_linked(&other, &redis).await;
-    let before = get(&one, "/report").await.text().to_owned();
-    only_entry(&redis).await;
-    assert_eq!(get(&other, "/report").await.text(), before);
+    let Shared { one, other, before, _servers } = shared().await;
     one.client().post("/report", "a change").host(HOST).send().await;
     assert_ne!(get(&one, "/report").await.text(), before, "void at once where it was written");
     wait_until("the other node to hear of it", async || get(&other, "/report").await.text() != before).await;
@@ -84,14 +99,7 @@ async fn a_write_at_one_node_reaches_the_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_operator_puts_in_or_takes_out_counts_on_all_nodes() {
-    let (origin, redis) = (counting().await, RedisServer::start().await);
-    let one = node_of(&origin, &redis, "").start().await;
-    let other = node_of(&origin, &redis, "").start().await;
-    wait_linked(&one, &redis).await;
-    wait_linked(&other, &redis).await;
-    let before = get(&one, "/report").await.text().to_owned();
-    only_entry(&redis).await;
-    assert_eq!(get(&other, "/report").await.text(), before);
+    let Shared { one, other, _servers, .. } = shared().await;
     let operator = Client::new(one.admin_address());
     let entry = format!("/cache/entry?ttl=60&url=http://{HOST}/report");
     let put = operator.request(Method::PUT, &entry).body("by hand").send().await;
