@@ -17,7 +17,7 @@ use crate::{
         auth::{self, Judgement},
         cache,
         context::RequestContext,
-        failure, headers, invalidate, mapping, observe, rate_limit,
+        failure, headers, inner, invalidate, mapping, observe, rate_limit,
         rejection::Rejection,
         route, trace, upstream,
     },
@@ -39,7 +39,7 @@ impl Gateway {
     /// From the request to the plan: everything that can refuse before a backend is asked.
     async fn plan(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
         // Nobody asks for a refresh in the background: whoever did has been charged and counted.
-        let is_refresh = session.subrequest_ctx.is_some();
+        let is_refresh = inner::is_refresh(session, ctx);
         let request = session.req_header_mut();
         admit::check(request, &self.resources)?;
         admit::normalize(request)?;
@@ -287,6 +287,7 @@ impl ProxyHttp for Gateway {
         headers::frame(session, response);
         cache::to_downstream(session, response, ctx, &self.resources)?;
         headers::to_downstream(response, ctx)?;
+        inner::tell(session, ctx, &self.resources);
         trace::to_downstream(session.req_header(), response, &cache::lookup(session), ctx, &self.resources)
     }
 

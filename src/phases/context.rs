@@ -7,7 +7,7 @@ use std::{
 
 use http::{HeaderValue, StatusCode};
 
-use super::{api_version::RequestVersion, cache::CacheUse, rejection::Rejection};
+use super::{api_version::RequestVersion, cache::CacheUse, inner::Inner, rejection::Rejection};
 use crate::{
     auth::Identity,
     downstream::DeadlineHandle,
@@ -39,6 +39,8 @@ pub struct RequestContext {
     pub request_id: Option<RequestId>,
     /// The trace it belongs to. `None` when tracing is off.
     pub trace: Option<RequestTrace>,
+    /// Where it leaves word for whoever made it. `None`: it is not one of our own.
+    pub inner: Option<Inner>,
     /// Whether it is one of our own, which renews a stored response.
     pub revalidation: bool,
     /// The bodies that were mapped, for the trace.
@@ -204,6 +206,7 @@ impl RequestContext {
             listener: None,
             request_id: None,
             trace: None,
+            inner: None,
             revalidation: false,
             mapped: None,
             cache_asked: None,

@@ -95,7 +95,8 @@ pub fn finish(
     if let Some(reason) = error {
         metrics.error(reason);
     }
-    if let Some(listener) = &ctx.listener {
+    // What the gateway asks itself came through no listener.
+    if let Some(listener) = ctx.listener.as_ref().filter(|_| ctx.inner.is_none()) {
         listener.metrics.request(Protocol::from(exchange.request.version));
         listener.metrics.bytes(exchange.bytes_in, exchange.bytes_out);
         match &ctx.rejection {

@@ -8,6 +8,7 @@ mod build;
 pub mod calls;
 pub mod lifecycle;
 pub mod listener;
+pub mod pipeline;
 pub mod reload;
 pub mod resources;
 pub mod route;

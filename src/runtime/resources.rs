@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use pingora_cache::{lock::CacheLock, predictor::Predictor};
 
-use super::{lifecycle::Lifecycle, listener::Listener};
+use super::{lifecycle::Lifecycle, listener::Listener, pipeline::Pipeline};
 use crate::{
     cache::{
         invalidation::{InvalidationLog, LogLimits},
@@ -73,6 +73,8 @@ pub struct Resources {
     pub identity_secret: [u8; 32],
     /// Makes the gateway's own requests to upstreams.
     pub caller: Caller,
+    /// Takes the gateway's own requests to its routes.
+    pub pipeline: Pipeline,
     /// Starting, serving or draining.
     pub lifecycle: Lifecycle,
 }
@@ -121,6 +123,7 @@ impl Resources {
             cache_predictor: Box::leak(Box::new(CachePredictor::new(PREDICTED, None))),
             identity_secret: identity_secret(&config.telemetry),
             caller: Caller::default(),
+            pipeline: Pipeline::default(),
             lifecycle: Lifecycle::default(),
             metrics,
         })

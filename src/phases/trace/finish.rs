@@ -28,7 +28,9 @@ pub fn finish(
     now: Instant,
 ) {
     let Some(trace) = &ctx.trace else { return };
-    resources.metrics.traces().context(trace.format, trace.result);
+    if ctx.inner.is_none() {
+        resources.metrics.traces().context(trace.format, trace.result);
+    }
     let spans = resources.tracing.as_ref().and_then(|tracing| tracing.spans.as_ref());
     let (Some(spans), Some(settings)) = (spans, settings(ctx, resources)) else { return };
     if trace.is_sampled(settings.threshold) {
@@ -77,6 +79,7 @@ fn tell(
         trace,
         kept,
         revalidation: ctx.revalidation,
+        inner: ctx.inner.is_some(),
         started: ctx.started_at,
         ended: now,
         ended_at: SystemTime::now(),

@@ -110,6 +110,7 @@ impl Front {
         G: ProxyHttp + Send + Sync + 'static,
         G::CTX: Send + Sync,
     {
+        self.resources.pipeline.open(proxy);
         let Some(door) = self.door(&stream) else {
             tracing::warn!("a connection came through no configured listener");
             return;

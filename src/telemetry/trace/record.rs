@@ -23,6 +23,8 @@ pub struct RequestRecord<'a> {
     pub kept: Option<Kept>,
     /// Whether it is one of our own, which renews a stored response.
     pub revalidation: bool,
+    /// Whether it is one of our own, made for a client's.
+    pub inner: bool,
     /// When its head had been read.
     pub started: Instant,
     /// When it was over.

@@ -124,10 +124,11 @@ impl Maker<'_> {
             Some(what) => Cow::Owned(format!("{method} {what}")),
             None => Cow::Owned(method.to_owned()),
         };
-        let kind = if record.revalidation { SpanKind::Internal } else { SpanKind::Server };
+        let own = record.revalidation || record.inner;
+        let kind = if own { SpanKind::Internal } else { SpanKind::Server };
         let trace = record.trace;
         let mut span = self.span_of(trace.span, trace.parent, name, kind, record.started, record.ended);
-        span.parent_span_is_remote = trace.parent.is_some() && !record.revalidation;
+        span.parent_span_is_remote = trace.parent.is_some() && !own;
         span.attributes = self.request_attributes();
         let failed = record.status.is_some_and(|status| status >= 500)
             || record.status.is_none() && record.error.is_some_and(|error| error != ErrorReason::ClientAbort);

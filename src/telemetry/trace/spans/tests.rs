@@ -34,6 +34,7 @@ fn record(trace: &RequestTrace) -> RequestRecord<'_> {
         trace,
         kept: None,
         revalidation: false,
+        inner: false,
         started,
         ended: started + Duration::from_millis(5),
         ended_at: SystemTime::UNIX_EPOCH + Duration::from_secs(1_000),
