@@ -17,7 +17,7 @@ use crate::{
         auth::{self, Judgement},
         cache,
         context::RequestContext,
-        failure, headers, inner, invalidate, mapping, observe, rate_limit,
+        failure, graphql, headers, inner, invalidate, mapping, observe, rate_limit,
         rejection::Rejection,
         route, trace, upstream,
     },
@@ -28,12 +28,17 @@ use crate::{
 pub struct Gateway {
     resources: Arc<Resources>,
     snapshots: Arc<SnapshotCell>,
+    graphql: Arc<dyn graphql::Responder>,
 }
 
 impl Gateway {
     /// A gateway that serves whatever snapshot the cell holds.
-    pub fn new(resources: Arc<Resources>, snapshots: Arc<SnapshotCell>) -> Self {
-        Self { resources, snapshots }
+    pub fn new(
+        resources: Arc<Resources>,
+        snapshots: Arc<SnapshotCell>,
+        graphql: Arc<dyn graphql::Responder>,
+    ) -> Self {
+        Self { resources, snapshots, graphql }
     }
 
     /// From the request to the plan: everything that can refuse before a backend is asked.
@@ -105,6 +110,9 @@ impl ProxyHttp for Gateway {
         }
         match self.plan(session, ctx).await {
             Ok(()) if ctx.target().is_some() => Ok(false),
+            Ok(()) if graphql::is_for(ctx) => {
+                Box::pin(graphql::answer(session, ctx, &self.resources, &*self.graphql)).await
+            }
             Ok(()) => Box::pin(route::answer_locally(session, ctx, &self.resources)).await,
             Err(refusal) => {
                 Box::pin(answer::respond(session, ctx, refusal)).await;
@@ -182,6 +190,7 @@ impl ProxyHttp for Gateway {
 
     async fn proxy_upstream_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
         let prepared = match cache::only_if_cached(ctx) {
+            Ok(()) if graphql::is_for(ctx) => Ok(()),
             Ok(()) => upstream::prepare(ctx).await,
             Err(refusal) => Err(refusal),
         };
@@ -197,6 +206,9 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<Box<HttpPeer>> {
+        if graphql::is_for(ctx) {
+            return Ok(graphql::peer());
+        }
         upstream::pick(session, ctx).map_err(Rejection::into_error)
     }
 
@@ -240,8 +252,12 @@ impl ProxyHttp for Gateway {
         upstream: &mut RequestHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        mapping::instruct(upstream, ctx)?;
         cache::sent(ctx, &self.resources);
+        if graphql::is_for(ctx) {
+            let responder = &*self.graphql;
+            return Box::pin(graphql::fill(session, upstream, ctx, &self.resources, responder)).await;
+        }
+        mapping::instruct(upstream, ctx)?;
         cache::coding::to_upstream(upstream, ctx)?;
         headers::to_upstream(upstream, session.req_header(), ctx)?;
         trace::to_upstream(upstream, ctx, &self.resources)?;

@@ -18,7 +18,7 @@ use super::{
 
 /// One entry of `traffic.routes:`.
 ///
-/// Exactly one of `upstream`, `split`, `redirect`, `respond` and `serve` says what
+/// Exactly one of `upstream`, `split`, `redirect`, `respond`, `serve` and `graphql` says what
 /// becomes of a matching request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +43,9 @@ pub struct RouteConfig {
     /// Answers with what the gateway knows of itself. Use it with `auth`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serve: Option<ServeConfig>,
+    /// Answers GraphQL, by the schema of `traffic.graphql`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graphql: Option<GraphqlRouteConfig>,
     /// Who may ask, and what backends learn of them. Leave out: anybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<RouteAuthConfig>,
@@ -195,6 +198,12 @@ pub struct RespondConfig {
     #[serde(default = "default_content_type")]
     pub content_type: String,
 }
+
+/// A route that answers GraphQL. There is nothing to set: what holds for GraphQL holds on all
+/// such routes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GraphqlRouteConfig {}
 
 /// What the gateway knows of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -7,7 +7,7 @@ use std::{
 
 use http::{HeaderValue, StatusCode};
 
-use super::{api_version::RequestVersion, cache::CacheUse, inner::Inner, rejection::Rejection};
+use super::{api_version::RequestVersion, cache::CacheUse, graphql::GraphqlUse, inner::Inner, rejection::Rejection};
 use crate::{
     auth::Identity,
     downstream::DeadlineHandle,
@@ -57,6 +57,8 @@ pub struct RequestContext {
     pub identity: Option<Arc<Identity>>,
     /// What the cache has to do with it. `None`: nothing.
     pub cache: Option<Box<CacheUse>>,
+    /// What GraphQL has to do with it. `None`: nothing.
+    pub graphql: Option<Box<GraphqlUse>>,
     /// What the most pressing limit of the route said. `None`: no limit concerns it.
     pub rate_limit: Option<Report>,
     /// What was tried upstream.
@@ -215,6 +217,7 @@ impl RequestContext {
             plan: None,
             identity: None,
             cache: None,
+            graphql: None,
             rate_limit: None,
             attempts: Attempts::default(),
             deadline: None,

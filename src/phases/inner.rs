@@ -17,12 +17,12 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 use tokio::time::timeout_at;
 
-use super::{context::RequestContext, memory, trace};
+use super::{context::RequestContext, memory, rejection::Rejection, trace};
 use crate::{
     downstream::{DeadlineHandle, InnerFailure, InnerRequest},
     headers::{Client, RequestId},
     runtime::{listener::Listener, resources::Resources, snapshot::Snapshot},
-    telemetry::{cache::CacheResult, trace::RequestTrace},
+    telemetry::{cache::CacheResult, reason::ErrorReason, trace::RequestTrace},
 };
 
 /// What requests of the gateway's own take over from the one they are made for.
@@ -45,8 +45,8 @@ pub struct Told {
     pub fresh_for: Option<Duration>,
     /// Whether it is for this caller alone, whatever its fields say: the route asks who calls.
     pub personal: bool,
-    /// Why the gateway gave the answer itself.
-    pub refused: bool,
+    /// Why the gateway gave the answer itself. `None`: it did not, or not as a refusal.
+    pub refused: Option<ErrorReason>,
 }
 
 /// What a request of our own leaves for whoever asked.
@@ -96,14 +96,19 @@ struct Companion {
 
 impl Origin {
     /// What requests made for this one take over. `None`: it has not been admitted yet.
-    pub fn of(session: &Session, ctx: &RequestContext, resources: &Resources) -> Option<Self> {
+    /// `socket` is the connection of its client.
+    pub fn of(
+        ctx: &RequestContext,
+        socket: Option<Arc<SocketDigest>>,
+        resources: &Resources,
+    ) -> Option<Self> {
         Some(Self {
             snapshot: Arc::clone(ctx.snapshot.as_ref()?),
             client: ctx.client,
             listener: ctx.listener.clone(),
             request_id: ctx.request_id,
             trace: trace::for_inner(ctx, resources),
-            socket: session.digest().and_then(|digest| digest.socket_digest.clone()),
+            socket,
         })
     }
 
@@ -134,7 +139,8 @@ pub async fn ask(origin: &Origin, call: Call, resources: &Resources) -> Result<A
             if found.body.len() > body_max {
                 return Err(Failure::TooLarge);
             }
-            let told = told(Some(CacheResult::Hit), &ctx, resources);
+            let mut told = told(Some(CacheResult::Hit), &ctx, resources);
+            told.refused = found.refused();
             let sent = found.body.len() as u64;
             found.close(&request, None, sent, &mut ctx, resources);
             return Ok(Answer { head: found.response, body: found.body, told });
@@ -176,6 +182,13 @@ pub fn tell(session: &Session, ctx: &RequestContext, resources: &Resources) {
     let _ = inner.0.set(told(super::cache::result(session, ctx), ctx, resources));
 }
 
+/// Tells whoever asked that the answer is a refusal.
+pub fn refuse(ctx: &RequestContext, rejection: &Rejection) {
+    if let Some(inner) = &ctx.inner {
+        let _ = inner.0.set(Told { refused: Some(rejection.reason()), ..Told::default() });
+    }
+}
+
 fn told(result: Option<CacheResult>, ctx: &RequestContext, resources: &Resources) -> Told {
     let found = matches!(result, Some(CacheResult::Hit | CacheResult::Stale | CacheResult::Revalidated));
     let times = ctx.cache.as_deref().and_then(|cache| cache.times.filter(|_| found || cache.stored));
@@ -184,7 +197,7 @@ fn told(result: Option<CacheResult>, ctx: &RequestContext, resources: &Resources
         cache: result,
         fresh_for: times.map(|times| times.fresh_until.since(resources.cache.now())),
         personal: route.is_some_and(|route| route.auth.is_some()),
-        refused: ctx.rejection.is_some(),
+        refused: None,
     }
 }
 
@@ -196,3 +209,6 @@ impl From<InnerFailure> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

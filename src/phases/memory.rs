@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     runtime::resources::Resources,
-    telemetry::cache::{CacheResult, Tier},
+    telemetry::{
+        cache::{CacheResult, Tier},
+        reason::ErrorReason,
+    },
 };
 
 /// How an answer was found: reading the clock would be most of its time.
@@ -68,6 +71,11 @@ pub async fn find(
 }
 
 impl Found {
+    /// Why it is a refusal, if it is one.
+    pub fn refused(&self) -> Option<ErrorReason> {
+        self.refusal.as_ref().map(Rejection::reason)
+    }
+
     /// Writes down what became of the request.
     pub fn close(
         &mut self,

@@ -12,6 +12,7 @@ pub mod cache;
 pub mod context;
 pub mod deadline;
 pub mod failure;
+pub mod graphql;
 pub mod headers;
 pub mod inner;
 pub mod invalidate;

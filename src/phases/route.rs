@@ -11,6 +11,7 @@ use super::{
     api_version,
     cache::manage,
     context::{Plan, RequestContext},
+    graphql,
     headers::to_downstream,
     rejection::Rejection,
 };
@@ -66,6 +67,10 @@ pub fn select(request: &RequestHeader, ctx: &mut RequestContext) -> Result<(), R
     let deadline = target.as_ref().and_then(|t| t.timeouts.total).map(|total| ctx.started_at + total);
     let pattern = matched.pattern.to_owned();
     let in_flight = route.metrics.begin();
+    if ctx.inner.is_some() && matches!(route.action, Action::Graphql(_)) {
+        return Err(Rejection::Recursion);
+    }
+    ctx.graphql = graphql::begin(request, &route);
     ctx.plan = Some(Plan { route, pattern, target, location, rewritten, deadline, hash, in_flight });
     resolved
 }
@@ -139,7 +144,7 @@ pub async fn answer_locally(
 ) -> pingora_core::Result<bool> {
     let plan = ctx.planned()?;
     let (mut response, body) = match &plan.route.action {
-        Action::Proxy(_) | Action::Versioned => return Ok(false),
+        Action::Proxy(_) | Action::Versioned | Action::Graphql(_) => return Ok(false),
         Action::VersionList => {
             let mut response = ResponseHeader::build(http::StatusCode::OK, Some(8))?;
             response.insert_header(header::CONTENT_TYPE, "application/json")?;

@@ -6,6 +6,7 @@
 
 mod build;
 pub mod calls;
+pub mod graphql;
 pub mod lifecycle;
 pub mod listener;
 pub mod pipeline;

@@ -22,6 +22,7 @@ const FLOORS: &[&[&str]] = &[
         "api_version",
         "mapping",
         "rate_limit",
+        "local_response",
     ],
     &["runtime"],
     &["phases"],
