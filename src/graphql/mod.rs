@@ -7,6 +7,7 @@
 //! Nothing here knows an HTTP server, a route or a cache of responses.
 
 pub mod call;
+pub mod coerce;
 pub mod errors;
 mod outcome;
 pub mod schema;
