@@ -33,6 +33,7 @@ use crate::{
     services::{
         admin::Admin,
         front::{Front, Proxy},
+        graphql,
         until_end::UntilEnd,
     },
     tasks::{
@@ -159,7 +160,8 @@ pub fn run(compiled: Compiled, options: Options, log: LogHandle) -> Result<(), C
         "warm up",
         WarmUp { resources: Arc::clone(&resources), cell: Arc::clone(&cell), prober: Arc::clone(&prober) },
     ));
-    let gateway = Gateway::new(Arc::clone(&resources), Arc::clone(&cell));
+    let graphql = Arc::new(graphql::Service::new(Arc::clone(resources.metrics.graphql())));
+    let gateway = Gateway::new(Arc::clone(&resources), Arc::clone(&cell), graphql);
     let front = Front::new(Arc::clone(&resources), Arc::clone(&cell), tls);
     let service = front.before(gateway, &server.configuration);
     let listening = server.add_service(listeners(&process, service));

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     cache::{CacheStoreConfig, RedisConfig},
+    graphql::GraphqlListenerConfig,
     rate_limit::RateLimitsConfig,
     redis::RedisServerConfig,
     telemetry::TelemetryConfig,
@@ -26,6 +27,9 @@ pub struct ProcessConfig {
     /// The admin port: probes, metrics, reload. Leave out: no admin port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<AdminConfig>,
+    /// A listener that serves GraphQL and nothing else. Leave out: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graphql: Option<GraphqlListenerConfig>,
     /// Worker threads of the proxy. Default: one a core.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1024))]

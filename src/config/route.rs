@@ -9,6 +9,7 @@ use super::{
     api_version::{ServedVersionConfig, VersionName},
     auth::RouteAuthConfig,
     cache::CacheConfig,
+    graphql::RouteGraphqlConfig,
     headers::{HeadersConfig, SecurityHeadersConfig},
     rate_limit::RateLimitUse,
     trace::RouteTracingConfig,
@@ -45,7 +46,7 @@ pub struct RouteConfig {
     pub serve: Option<ServeConfig>,
     /// Answers GraphQL, by the schema of `traffic.graphql`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub graphql: Option<GraphqlRouteConfig>,
+    pub graphql: Option<RouteGraphqlConfig>,
     /// Who may ask, and what backends learn of them. Leave out: anybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<RouteAuthConfig>,
@@ -198,12 +199,6 @@ pub struct RespondConfig {
     #[serde(default = "default_content_type")]
     pub content_type: String,
 }
-
-/// A route that answers GraphQL. There is nothing to set: what holds for GraphQL holds on all
-/// such routes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct GraphqlRouteConfig {}
 
 /// What the gateway knows of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -7,7 +7,9 @@ use std::{
 
 use http::{HeaderValue, StatusCode};
 
-use super::{api_version::RequestVersion, cache::CacheUse, graphql::GraphqlUse, inner::Inner, rejection::Rejection};
+use super::{
+    api_version::RequestVersion, cache::CacheUse, graphql::GraphqlUse, inner::Inner, rejection::Rejection,
+};
 use crate::{
     auth::Identity,
     downstream::DeadlineHandle,

@@ -22,15 +22,9 @@ use serde_json::json;
 
 pub use self::{
     accept::{Media, Wanted},
-    request::{DocumentHash, Malformed, Params, Requested, hexadecimal, of_body, of_query, parse_hash, sha256},
+    request::{Malformed, Params, Requested, of_body, of_query},
 };
-use super::{
-    answer,
-    context::RequestContext,
-    headers,
-    inner::Origin,
-    rejection::Rejection,
-};
+use super::{answer, context::RequestContext, headers, inner::Origin, rejection::Rejection};
 use crate::{
     local_response::{self, LocalResponse},
     runtime::{
@@ -43,7 +37,10 @@ use crate::{
 #[async_trait]
 pub trait Responder: Send + Sync {
     /// The response to a request of which it is known who asks.
-    async fn respond(&self, asked: Asked<'_>) -> Response;
+    ///
+    /// # Errors
+    /// If a field of it cannot be set.
+    async fn respond(&self, asked: Asked<'_>) -> pingora_core::Result<Response>;
 }
 
 /// What a response is made from.
@@ -68,6 +65,8 @@ pub struct Response {
     pub body: Bytes,
     /// The operation, for the log.
     pub operation: Option<Operation>,
+    /// The targets of the calls that were made for it: what voids their answers voids it too.
+    pub asked: Vec<String>,
 }
 
 /// An operation as the log tells of it.
@@ -83,18 +82,28 @@ pub struct Operation {
 pub struct GraphqlUse {
     /// What it wants to get.
     pub wanted: Wanted,
+    /// Whether it is for the page to try queries on, or one of its files: the same for all, so
+    /// nobody is asked who they are.
+    pub page: bool,
     /// What the URL asks for, on a GET or HEAD.
     pub params: Option<Result<Params, Malformed>>,
     /// What became of it.
     pub operation: Option<Operation>,
+    /// The targets of the calls that were made for it.
+    pub asked: Vec<String>,
 }
 
 /// Reads what can be read from the head, once the route is known.
 pub fn begin(request: &RequestHeader, route: &Route) -> Option<Box<GraphqlUse>> {
-    let Action::Graphql(_) = &route.action else { return None };
+    let Action::Graphql(graphql) = &route.action else { return None };
     let by_url = matches!(request.method, Method::GET | Method::HEAD);
-    let params = by_url.then(|| of_query(request.uri.query()));
-    Some(Box::new(GraphqlUse { wanted: accept::wanted(&request.headers), params, operation: None }))
+    let query = request.uri.query();
+    let params = by_url.then(|| of_query(query));
+    let wanted = accept::wanted(&request.headers);
+    // Its files are named by the query alone, which no operation is.
+    let names_file = query.is_some_and(|name| !name.is_empty() && !name.contains('='));
+    let page = by_url && graphql.config.playground.enabled && (wanted.page || names_file);
+    Some(Box::new(GraphqlUse { wanted, page, params, operation: None, asked: Vec::new() }))
 }
 
 /// The path under which a response is kept: that of the request, and what it asks for in one
@@ -103,7 +112,9 @@ pub fn begin(request: &RequestHeader, route: &Route) -> Option<Box<GraphqlUse>> 
 /// `None`: it is nothing to be kept.
 pub fn kept_as(path: &str, graphql: &GraphqlUse) -> Option<String> {
     let params = graphql.params.as_ref()?.as_ref().ok()?;
-    graphql.wanted.media?;
+    if graphql.page || graphql.wanted.media.is_none() {
+        return None;
+    }
     Some(format!("{path}#{}", params.fingerprint()?))
 }
 
@@ -134,8 +145,8 @@ pub async fn answer(
             return Err(gone.map_or_else(pingora_core::Error::into_down, |_| Rejection::ClientAbort.into()));
         }
     };
-    let Response { mut head, body, operation } = response;
-    note(operation, ctx);
+    let Response { mut head, body, operation, asked } = response?;
+    note(operation, asked, ctx);
     headers::to_downstream(&mut head, ctx)?;
     head.insert_header(header::CONTENT_LENGTH, body.len())?;
     answer::answer(session, head, body).await?;
@@ -159,10 +170,10 @@ pub async fn fill(
     responder: &dyn Responder,
 ) -> pingora_core::Result<()> {
     let asked = asked(session, Bytes::new(), ctx, resources)?;
-    let Response { mut head, body, operation } = responder.respond(asked).await;
-    note(operation, ctx);
+    let Response { mut head, body, operation, asked } = responder.respond(asked).await?;
+    note(operation, asked, ctx);
     head.insert_header(header::CONTENT_LENGTH, body.len())?;
-    upstream.extensions.insert(LocalResponse::new(head, body));
+    upstream.extensions_mut().insert(LocalResponse::new(head, body));
     Ok(())
 }
 
@@ -177,9 +188,10 @@ fn asked<'a>(
     Ok(Asked { request: session.req_header().clone(), body, ctx, origin, resources })
 }
 
-fn note(operation: Option<Operation>, ctx: &mut RequestContext) {
+fn note(operation: Option<Operation>, asked: Vec<String>, ctx: &mut RequestContext) {
     if let Some(graphql) = &mut ctx.graphql {
         graphql.operation = operation;
+        graphql.asked = asked;
     }
 }
 

@@ -226,7 +226,7 @@ impl Rejection {
     }
 
     /// Seconds after which trying again may help.
-    pub(super) fn retry_after(&self) -> Option<u32> {
+    pub fn retry_after(&self) -> Option<u32> {
         match self {
             Self::RateLimited { retry_after } => Some(*retry_after),
             Self::NoHealthyBackend | Self::Overloaded | Self::CircuitOpen => Some(1),

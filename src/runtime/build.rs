@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use self::versions::{RouteRules, VERSION_LIST};
 use super::{
+    graphql::Graphql,
     resources::Resources,
     route::{Action, Route, RouteCache, Target},
     snapshot::{NamedUpstream, Snapshot},
@@ -55,8 +56,16 @@ pub fn build(
         Some(section) => problems.take("traffic.api_versions", Versions::compile(section)).map(Arc::new),
         None => None,
     };
+    let graphql = match &config.graphql {
+        Some(section) => {
+            let generation = previous.map_or(1, |previous| previous.generation + 1);
+            problems.take("traffic.graphql", Graphql::compile(section, generation)).map(Arc::new)
+        }
+        None => None,
+    };
     let builder = RouteBuilder {
         config,
+        graphql: graphql.as_ref(),
         resources,
         upstreams: &upstreams,
         auth: auth.as_ref(),
@@ -93,6 +102,8 @@ pub fn build(
         return Err(problems.0);
     }
     let spells_versions = routes.iter().any(|entry| entry.value.spells_version);
+    let answers = |route: &&Arc<Route>| matches!(route.action, Action::Graphql(_));
+    let graphql = routes.iter().map(|entry| &entry.value).find(answers).cloned();
     let table = problems.take("traffic.routes", RouteTable::build(routes));
     match (table, forwarding, auth) {
         (Some(routes), Some(forwarding), Some(auth)) => Ok(Snapshot {
@@ -105,6 +116,7 @@ pub fn build(
             upstreams,
             auth,
             identity_fields: identity_fields(config),
+            graphql,
             forwarding: Arc::new(forwarding),
             config: config.clone(),
         }),
@@ -156,6 +168,8 @@ struct RouteBuilder<'a> {
     upstreams: &'a BTreeMap<String, NamedUpstream>,
     versions: Option<&'a Versions>,
     mappings: &'a BTreeMap<String, Arc<Mapping>>,
+    /// `None` also if something is wrong there, which has been reported.
+    graphql: Option<&'a Arc<Graphql>>,
     /// `None` if something is wrong there, which has been reported.
     auth: Option<&'a Authenticator>,
 }
@@ -274,6 +288,9 @@ impl RouteBuilder<'_> {
         if let Some(respond) = &route.respond {
             return respond_action(respond, problems);
         }
+        if route.graphql.is_some() {
+            return self.graphql(problems);
+        }
         if let Some(served) = route.serve {
             return Some(Action::Serve(served));
         }
@@ -282,6 +299,14 @@ impl RouteBuilder<'_> {
             format!("route `{}` says nothing of what becomes of its requests", route.name),
         ));
         None
+    }
+
+    fn graphql(&self, problems: &mut Problems) -> Option<Action> {
+        if self.config.graphql.is_none() {
+            let problem = Problem::new("graphql", "there is no schema to answer by");
+            problems.0.push(problem.hint("add the section `traffic.graphql`"));
+        }
+        self.graphql.cloned().map(Action::Graphql)
     }
 
     /// The route's own upstreams.

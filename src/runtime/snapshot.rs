@@ -39,6 +39,8 @@ pub struct Snapshot {
     pub auth: Authenticator,
     /// Fields that nobody but the gateway may write.
     pub identity_fields: IdentityFields,
+    /// The route that answers GraphQL on a listener of its own: the first of those.
+    pub graphql: Option<Arc<Route>>,
     /// What is believed of peers and said of the gateway.
     pub forwarding: Arc<Forwarding>,
     /// What it was built from.

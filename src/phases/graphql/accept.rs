@@ -51,7 +51,7 @@ pub fn wanted(headers: &HeaderMap) -> Wanted {
     let [mut response, mut json, mut page] = [None::<Weight>; 3];
     let ranges = fields.flat_map(|field| field.to_str().unwrap_or_default().split(','));
     for (range, quality) in ranges.filter_map(parse) {
-        let mut note = |found: &mut Option<Weight>, kind: &str, subtype: &str| {
+        let note = |found: &mut Option<Weight>, kind: &str, subtype: &str| {
             let exactness = exactness(range, kind, subtype);
             // The most exact range counts, whatever less exact ones say.
             if let Some(exactness) = exactness
@@ -64,7 +64,8 @@ pub fn wanted(headers: &HeaderMap) -> Wanted {
         note(&mut json, "application", Media::Json.subtype());
         note(&mut page, "text", "html");
     }
-    let [response, json, page] = [response, json, page].map(|weight| weight.filter(|(quality, _)| *quality > 0));
+    let [response, json, page] =
+        [response, json, page].map(|weight| weight.filter(|(quality, _)| *quality > 0));
     let media = match (response, json) {
         (Some(response), Some(json)) if response > json => Some(Media::Response),
         // Both by name, or both by a range that covers them.

@@ -1,14 +1,11 @@
 //! What a GraphQL request asks for: the parameters of a body or of a query.
 
-use std::fmt::Write as _;
-
-use ring::digest::{Context, SHA256, digest};
 use serde_json::{Map, Value};
 
-use crate::grammar::query;
-
-/// The SHA-256 of a document.
-pub type DocumentHash = [u8; 32];
+use crate::grammar::{
+    query,
+    sha256::{self, Sha256},
+};
 
 /// The parameters of one operation.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,7 +17,7 @@ pub struct Params {
     /// Its variables.
     pub variables: Option<Map<String, Value>>,
     /// The hash by which the document is named.
-    pub hash: Option<DocumentHash>,
+    pub hash: Option<Sha256>,
 }
 
 /// What a body holds.
@@ -99,9 +96,7 @@ pub fn of_query(text: Option<&str>) -> Result<Params, Malformed> {
             // An empty parameter is as good as none.
             true if value.is_empty() => Value::Null,
             true => serde_json::from_slice(&value).map_err(|_| Malformed::ParameterJson(name))?,
-            false => {
-                Value::String(String::from_utf8(value.into_owned()).map_err(|_| Malformed::Utf8(name))?)
-            }
+            false => Value::String(String::from_utf8(value.into_owned()).map_err(|_| Malformed::Utf8(name))?),
         };
         if members.insert(name.to_owned(), value).is_some() {
             return Err(Malformed::Twice(name));
@@ -145,10 +140,10 @@ impl Params {
     }
 
     /// The hash of the document: as it is named, or else as it is.
-    pub fn document_hash(&self) -> DocumentHash {
+    pub fn document_hash(&self) -> Sha256 {
         match (&self.hash, &self.query) {
             (Some(hash), _) => *hash,
-            (None, query) => sha256(query.as_deref().unwrap_or_default()),
+            (None, query) => sha256::of(query.as_deref().unwrap_or_default().as_bytes()),
         }
     }
 
@@ -157,61 +152,29 @@ impl Params {
     pub fn fingerprint(&self) -> Option<String> {
         let document = self.document_hash();
         if let (Some(_), Some(query)) = (&self.hash, &self.query)
-            && document != sha256(query)
+            && document != sha256::of(query.as_bytes())
         {
             return None;
         }
-        let mut canonical = Vec::new();
-        if let Some(variables) = self.variables.as_ref().filter(|variables| !variables.is_empty()) {
-            write_canonical_map(variables, &mut canonical);
-        }
         let operation = self.operation.as_deref().unwrap_or_default();
-        let mut context = Context::new(&SHA256);
-        context.update(&document);
+        let mut meant = Vec::with_capacity(128);
+        meant.extend_from_slice(&document);
         // With its length, so that no name runs into the variables.
-        context.update(&(operation.len() as u64).to_le_bytes());
-        context.update(operation.as_bytes());
-        context.update(&canonical);
-        Some(hexadecimal(context.finish().as_ref()))
+        meant.extend_from_slice(&(operation.len() as u64).to_le_bytes());
+        meant.extend_from_slice(operation.as_bytes());
+        if let Some(variables) = self.variables.as_ref().filter(|variables| !variables.is_empty()) {
+            write_canonical_map(variables, &mut meant);
+        }
+        Some(sha256::hexadecimal(&sha256::of(&meant)))
     }
 }
 
-/// The SHA-256 of a document.
-pub fn sha256(document: &str) -> DocumentHash {
-    let mut hash = DocumentHash::default();
-    hash.copy_from_slice(digest(&SHA256, document.as_bytes()).as_ref());
-    hash
-}
-
-fn hash_of(named: &Value) -> Option<DocumentHash> {
+fn hash_of(named: &Value) -> Option<Sha256> {
     if named.get("version")? != 1 {
         return None;
     }
     let digits = named.get("sha256Hash")?.as_str()?;
-    parse_hash(digits)
-}
-
-/// A hash from its 64 hexadecimal digits.
-pub fn parse_hash(digits: &str) -> Option<DocumentHash> {
-    let digits = digits.as_bytes();
-    let mut hash = DocumentHash::default();
-    if digits.len() != 2 * hash.len() {
-        return None;
-    }
-    for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
-        let digit = |digit: u8| char::from(digit).to_digit(16);
-        *byte = u8::try_from(digit(pair[0])? * 16 + digit(pair[1])?).ok()?;
-    }
-    Some(hash)
-}
-
-/// Bytes as hexadecimal digits.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        // Writing to a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    sha256::parse(digits)
 }
 
 /// JSON without spaces, members in the order of their names: what differs in nothing else is

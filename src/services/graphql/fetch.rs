@@ -132,7 +132,8 @@ fn reuse(fields: &HeaderMap, told: &inner::Told) -> Reuse {
         return Reuse { no_store: true, ..Reuse::default() };
     };
     let age = fields.get(header::AGE).and_then(|age| age.to_str().ok()?.parse().ok()).unwrap_or(0);
-    let stated = directives.max_age.map(|seconds| Duration::from_secs(u64::from(seconds).saturating_sub(age)));
+    let stated =
+        directives.max_age.map(|seconds| Duration::from_secs(u64::from(seconds).saturating_sub(age)));
     Reuse {
         fresh_for: told.fresh_for.or(stated.filter(|_| !directives.no_cache)),
         is_private: told.personal || directives.private || !directives.withheld.is_empty(),

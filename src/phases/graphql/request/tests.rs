@@ -53,10 +53,12 @@ fn a_list_keeps_its_places() {
 #[test]
 fn a_document_is_named_by_its_hash() {
     let named = |version: &str, hash: &str| {
-        one(&format!(r#"{{"extensions":{{"persistedQuery":{{"version":{version},"sha256Hash":"{hash}"}}}}}}"#))
+        one(&format!(
+            r#"{{"extensions":{{"persistedQuery":{{"version":{version},"sha256Hash":"{hash}"}}}}}}"#
+        ))
     };
     let params = named("1", HASH).unwrap();
-    assert_eq!((hexadecimal(&params.hash.unwrap()), params.query), (HASH.to_owned(), None));
+    assert_eq!((sha256::hexadecimal(&params.hash.unwrap()), params.query), (HASH.to_owned(), None));
     assert_eq!(named("1", &HASH.to_uppercase()).unwrap().hash, named("1", HASH).unwrap().hash);
     assert_eq!(named("2", HASH), Err(Malformed::Hash));
     assert_eq!(named("1", &HASH[1..]), Err(Malformed::Hash));
@@ -76,7 +78,10 @@ fn a_query_is_read_as_a_form_is_encoded() {
     assert_eq!(of_query(Some("query=a&variables=1")), Err(Malformed::Kind("variables", "an object")));
     assert_eq!(of_query(Some("query=%ff")), Err(Malformed::Utf8("query")));
     assert_eq!(of_query(None), Err(Malformed::NoQuery));
-    assert_eq!(of_query(Some("query=a&variables=&operationName=")).unwrap(), of_query(Some("query=a")).unwrap());
+    assert_eq!(
+        of_query(Some("query=a&variables=&operationName=")).unwrap(),
+        of_query(Some("query=a")).unwrap()
+    );
 }
 
 #[test]
@@ -88,7 +93,7 @@ fn a_fingerprint_is_of_what_is_meant() {
     assert_ne!(plain, print("query={a}&variables={\"b\":\"1\",\"c\":{\"d\":[2],\"e\":3}}"));
     assert_eq!(print("query={a}"), print("query={a}&variables={}"));
     assert_ne!(print("query={a}"), print("query={a}&operationName=A"));
-    let hash = hexadecimal(&sha256("{a}"));
+    let hash = sha256::hexadecimal(&sha256::of(b"{a}"));
     let named = format!("extensions={{\"persistedQuery\":{{\"version\":1,\"sha256Hash\":\"{hash}\"}}}}");
     assert_eq!(print("query={a}"), print(&named));
     assert_eq!(print("query={a}"), print(&format!("query={{a}}&{named}")));
