@@ -8,9 +8,12 @@
 
 pub mod call;
 pub mod coerce;
+mod directives;
 pub mod errors;
 mod outcome;
+mod scan;
 pub mod schema;
+pub mod sdl;
 pub mod template;
 
 pub use call::{Answer, CacheResult, Call, CallFailure, CallRecord, Fetch, Reuse};
