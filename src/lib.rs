@@ -12,6 +12,7 @@ pub mod auth;
 pub mod cache;
 pub mod downstream;
 pub mod framing;
+pub mod graphql;
 pub mod headers;
 pub mod mapping;
 pub mod proxy_protocol;

@@ -1,0 +1,18 @@
+//! GraphQL over REST: a schema, and what becomes of a document under it.
+//!
+//! An SDL file becomes a model (`sdl`, `directives`, `template` → [`schema`]). A document is
+//! checked for its size before anything walks it (`precheck`), validated (`validate`) and
+//! compiled to a plan, once (`plan_cache`). Executing a plan asks a [`Fetch`] for answers.
+//!
+//! Nothing here knows an HTTP server, a route or a cache of responses.
+
+pub mod call;
+pub mod errors;
+mod outcome;
+pub mod schema;
+pub mod template;
+
+pub use call::{Answer, CacheResult, Call, CallFailure, CallRecord, Fetch, Reuse};
+pub use errors::{ErrorCode, GraphqlError, PathStep};
+pub use outcome::{Ask, Caller, Outcome, ResponseCache, Timings};
+pub use schema::Schema;
