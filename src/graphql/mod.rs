@@ -8,6 +8,7 @@
 
 pub mod call;
 pub mod errors;
+pub mod json;
 mod outcome;
 pub mod schema;
 pub mod template;
