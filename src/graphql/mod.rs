@@ -10,6 +10,7 @@ pub mod call;
 pub mod coerce;
 mod directives;
 pub mod errors;
+pub mod json;
 mod outcome;
 mod scan;
 pub mod schema;

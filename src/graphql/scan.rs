@@ -207,11 +207,8 @@ impl<'a> Scanner<'a> {
 
     fn string(&mut self) -> Result<(), Fault> {
         let open = self.position();
-        let unterminated = || Fault {
-            at: open,
-            message: "syntax error: unterminated string".to_owned(),
-            is_bound: false,
-        };
+        let unterminated =
+            || Fault { at: open, message: "syntax error: unterminated string".to_owned(), is_bound: false };
         if self.text[self.at..].starts_with("\"\"\"") {
             self.at += 3;
             loop {

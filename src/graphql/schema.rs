@@ -11,6 +11,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use super::json::{Json, NodeId};
+
 pub use crate::config::finding::LineColumn as Position;
 pub use resolve::{Batch, BatchStyle, NotFound, Resolve, Rest, Source};
 pub use rule::{AuthRule, CacheHint, CacheScope, ListSize, Owner};
@@ -262,8 +264,8 @@ pub struct Discriminator {
 
 impl Discriminator {
     /// The type of a JSON value.
-    pub fn type_of(&self, value: &Value) -> Option<TypeId> {
-        let said = value.get(&*self.member)?.as_str()?;
+    pub fn type_of(&self, json: &Json, value: NodeId) -> Option<TypeId> {
+        let said = json.string(json.member(value, &self.member)?)?;
         self.values.iter().find(|(name, _)| **name == *said).map(|(_, id)| *id)
     }
 }
