@@ -39,19 +39,18 @@ export function showNothing(message, isWrong) {
 
 /** Adds a fact to the row; `kind` is `good`, `warn` or `bad`. */
 export function addFact(text, title, kind = '') {
-  byId('facts').append(element(`span.fact${kind && `.${kind}`}`, { title }, element('span.off-screen', {}, `${title}: `), text));
+  byId('facts').append(element(`span.fact${kind && `.${kind}`}`, { title }, text));
 }
 
 /** `Cache-Status` (RFC 9211) of the cache next to us, and `Age`, in short. */
 function cacheResult(headers) {
-  const last = headers.get('cache-status')?.split(/,(?=(?:[^"]*"[^"]*")*[^"]*$)/).at(-1) ?? '';
+  const last = headers.get('cache-status')?.split(',').at(-1) ?? '';
   const age = headers.get('age');
   const result = /;\s*hit\b/.test(last) ? 'hit' : last.match(/;\s*fwd=([\w-]+)/)?.[1];
   return [result, /;\s*stored\b/.test(last) && 'stored', age && `age ${age} s`].filter(Boolean).join(' · ');
 }
 
-export const duration = (milliseconds) =>
-  milliseconds < 1000 ? `${milliseconds.toFixed(milliseconds < 1 ? 2 : milliseconds < 100 ? 1 : 0)} ms` : `${(milliseconds / 1000).toFixed(2)} s`;
+export const duration = (milliseconds) => `${milliseconds.toFixed(milliseconds < 10 ? 2 : 0)} ms`;
 
 function showErrors(errors, toError) {
   byId('errors').replaceChildren(...errors.slice(0, PAGE).map((error) => {
@@ -59,8 +58,7 @@ function showErrors(errors, toError) {
     const row = button('.error-row', () => toError(error),
       place ? element('code', {}, `${place.line}:${place.column}`) : null,
       element('span', {}, String(message)),
-      element('b', {}, extensions?.code ?? ''),
-      element('code', {}, path?.join('.') ?? ''));
+      element('small', {}, [extensions?.code, path?.join('.')].filter(Boolean).join(' · ')));
     row.disabled = !place;
     return element('li', {}, row);
   }));

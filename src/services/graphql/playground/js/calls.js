@@ -29,12 +29,12 @@ function row(call, end) {
   // Set by script, which the content security policy allows, unlike a style attribute.
   bar.style.marginLeft = `${(100 * call.startedMs) / end}%`;
   bar.style.width = `${(100 * call.tookMs) / end}%`;
-  const what = call.parents > 1 ? `${call.field} × ${call.parents}` : call.field;
-  return element('li', { title: call.target },
+  const what = `${call.field ?? ''}${call.parents > 1 ? ` × ${call.parents}` : ''}`;
+  return element('li', { title: `${call.target}\n${what}` },
     element('b', {}, call.service),
     element('code', {}, element('span.keyword', {}, call.method), ` ${call.target}`),
-    element(`span.fact.${isBad ? 'bad' : 'good'}`, {}, String(call.status ?? call.error)),
-    element('small', {}, what ?? ''),
+    element(`span.fact.${isBad ? 'bad' : 'good'}`, {}, call.status ?? call.error ?? 'failed'),
+    element('small', {}, what),
     element('div.track', {}, element('div', {}, bar), element('small', {}, duration(call.tookMs))),
     element(cache === 'hit' ? 'span.fact.good' : 'span.fact', {}, cache ?? ''));
 }

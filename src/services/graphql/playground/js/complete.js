@@ -2,7 +2,7 @@
 // `{ label, detail, about, insert, caret }`; `caret` is where it goes in `insert`.
 
 import { readDocument } from './document.js';
-import { isRequired, named, written } from './schema.js';
+import { kindName, named, requiredOf, written } from './schema.js';
 
 const MOST_SUGGESTED = 60;
 
@@ -15,27 +15,14 @@ export function suggest(text, schema, caret) {
   const following = text.slice(word.end).match(/^[ \t]*(\S?)/)[1];
   const indent = text.slice(text.lastIndexOf('\n', word.start - 1) + 1, word.start).match(/^\s*/)[0];
   const items = source?.({ ...expected, document, schema, following, indent, text }) ?? [];
-  const best = rank(items, text.slice(word.start, Math.max(caret, word.start)));
-  return best.length ? { from: word.start, to: word.end, items: best } : null;
+  return matching(items, text.slice(word.start, Math.max(caret, word.start)), word.start, word.end);
 }
 
-/** Those that contain the letters typed, in order: whole beginnings first. */
-export function rank(items, typed) {
-  const low = typed.toLowerCase();
-  const score = ({ label }) => {
-    const name = label.replace(/^\$/, '').toLowerCase();
-    if (name.startsWith(low)) return 0;
-    if (name.includes(low)) return 1;
-    let next = 0;
-    for (const letter of name) if (letter === low[next]) next++;
-    return next === low.length ? 2 : 3;
-  };
-  return items
-    .map((item) => ({ item, place: score(item) }))
-    .filter(({ place }) => place < 3)
-    .sort((one, other) => one.place - other.place)
-    .slice(0, MOST_SUGGESTED)
-    .map(({ item }) => item);
+/** Those that contain what is typed between `from` and `to`, beginnings first; null without any. */
+export function matching(items, typed, from, to) {
+  const place = ({ label }) => label.replace('$', '').toLowerCase().indexOf(typed.toLowerCase());
+  const found = items.filter((item) => place(item) >= 0).sort((one, other) => Math.min(1, place(one)) - Math.min(1, place(other)));
+  return found.length ? { from, to, items: found.slice(0, MOST_SUGGESTED) } : null;
 }
 
 const SOURCES = {
@@ -62,7 +49,7 @@ const SOURCES = {
     return [
       ...(known?.enumValues ?? []).map((each) => ({ label: each.name, detail: known.name, about: each.description })),
       ...values.map((label) => ({ label, detail: 'Boolean' })),
-      ...variables(definition, document, text, known).map((each) => ({ ...each, label: `$${each.label}` })),
+      ...variablesFor(definition, document, text, known).map((each) => ({ ...each, label: `$${each.label}` })),
     ];
   },
 
@@ -79,14 +66,10 @@ const SOURCES = {
 
   on: () => [{ label: 'on', insert: 'on ' }],
 
-  condition({ within, schema }) {
-    const types = [...(schema?.types.values() ?? [])].filter((type) => schema.isComposite(type) && !type.name.startsWith('__'));
-    return types.filter((type) => !within || schema.overlap(within, type)).map(typeItem);
-  },
+  condition: ({ within, schema }) =>
+    types(schema, (type) => schema.isComposite(type) && (!within || schema.overlap(within, type))),
 
-  inputType({ schema }) {
-    return [...(schema?.types.values() ?? [])].filter((type) => schema.isInput(type) && !type.name.startsWith('__')).map(typeItem);
-  },
+  inputType: ({ schema }) => types(schema, (type) => schema.isInput(type)),
 
   directive({ location, schema }) {
     return [...(schema?.directives.values() ?? [])]
@@ -95,7 +78,10 @@ const SOURCES = {
   },
 };
 
-const typeItem = (type) => ({ label: type.name, detail: type.kind.toLowerCase().replace('_', ' '), about: type.description });
+function types(schema, fits) {
+  const found = [...(schema?.types.values() ?? [])].filter((type) => fits(type) && !type.name.startsWith('__'));
+  return found.map((type) => ({ label: type.name, detail: kindName(type), about: type.description }));
+}
 
 function fieldItem(field, { schema, following, indent }) {
   const item = {
@@ -114,9 +100,8 @@ function fieldItem(field, { schema, following, indent }) {
 
 /** A name with its required arguments to fill in. */
 function holes(name, args) {
-  const required = args.filter(isRequired).map((each) => each.name);
-  if (!required.length) return { insert: name };
-  return { insert: `${name}(${required.map((each) => `${each}: `).join(', ')})`, caret: name.length + required[0].length + 3 };
+  const given = requiredOf(args, (each) => `${each.name}: `);
+  return { insert: name + given, caret: given ? name.length + given.indexOf(':') + 2 : undefined };
 }
 
 /** The variables of an operation; in a fragment, all that the document names. */

@@ -79,12 +79,12 @@ class Reader {
     return this.advance();
   }
 
-  problem({ start, end }, message, severity = 'error') {
+  problem({ start, end }, message, severity) {
     this.problems.push({ start, end, message, severity });
   }
 
   /** Reads items between brackets, going on after what does not belong there. */
-  list(open, close, isItem, item) {
+  list(open, close, isItem, item, isNeeded = open === '(') {
     const opened = this.advance();
     let count = 0;
     while (!this.at(close) && this.token.kind !== 'end' && !this.startsDefinition()) {
@@ -101,7 +101,7 @@ class Reader {
       this.problem(opened, `This “${open}” is never closed`);
       return opened;
     }
-    if (count === 0 && open !== '[') this.problem({ start: opened.start, end: this.token.end }, 'Nothing between these');
+    if (isNeeded && !count) this.problem({ start: opened.start, end: this.token.end }, 'Nothing between these');
     return this.advance();
   }
 
@@ -169,10 +169,7 @@ class Reader {
     } else {
       const name = this.name('type', { kind: 'inputType' });
       const known = this.schema?.types.get(name?.value);
-      if (name && this.schema) {
-        if (!known) this.problem(name, `There is no type ${name.value}`);
-        else if (!this.schema.isInput(known)) this.problem(name, `${name.value} is no type of input`);
-      }
+      if (name && this.schema && !this.schema.isInput(known)) this.problem(name, `${name.value} is no type of input`);
       type = { kind: known?.kind, name: name?.value };
     }
     return this.at('!') && this.advance() ? { kind: 'NON_NULL', ofType: type } : type;
@@ -196,9 +193,7 @@ class Reader {
     if (token.kind === 'name') this.name('keyword', { kind: 'on' });
     const name = this.name('type', { kind: 'condition', within });
     const type = name && this.schema?.types.get(name.value);
-    if (!name || !this.schema) return undefined;
-    if (!type) this.problem(name, `There is no type ${name.value}`);
-    else if (!this.schema.isComposite(type)) this.problem(name, `${name.value} has no fields`);
+    if (name && this.schema && !this.schema.isComposite(type)) this.problem(name, `${name.value} is no type with fields`);
     return type ?? undefined;
   }
 
@@ -213,7 +208,7 @@ class Reader {
   /** Reads `{ … }`; returns where it ends. */
   selections(parent) {
     const isItem = () => this.at('...') || this.token.kind === 'name';
-    return this.list('{', '}', isItem, () => (this.at('...') ? this.spread(parent) : this.field(parent))).end;
+    return this.list('{', '}', isItem, () => (this.at('...') ? this.spread(parent) : this.field(parent)), true).end;
   }
 
   spread(parent) {
@@ -243,7 +238,7 @@ class Reader {
     const definition = parent && this.schema.field(parent, name.value);
     const isKnown = definition || !parent || name === this.word || name.value.startsWith('__');
     if (!isKnown) this.problem(name, `${parent.name} has no field “${name.value}”`);
-    this.givenArguments(definition?.args, name);
+    this.members('(', ')', definition?.args, name);
     this.directives('FIELD');
     const type = definition && this.schema.type(definition.type);
     if (this.at('{')) {
@@ -254,20 +249,20 @@ class Reader {
     }
   }
 
-  /** Reads `(name: value …)` for what `at` names; nothing to check without definitions. */
-  givenArguments(definitions, at) {
+  /** Reads `(name: value …)`, or the same in braces, by what `owner` takes; without definitions unchecked. */
+  members(open, close, definitions, owner) {
     const given = new Set();
-    if (this.at('(')) {
-      this.list('(', ')', () => this.token.kind === 'name', () => {
+    if (this.at(open)) {
+      this.list(open, close, () => this.token.kind === 'name', () => {
         const name = this.name('argument', { kind: 'argument', definitions, given });
         given.add(name.value);
         const definition = definitions?.find((each) => each.name === name.value);
-        if (definitions && !definition) this.problem(name, `${at.value} has no argument “${name.value}”`);
+        if (definitions && !definition) this.problem(name, `${owner.value} has no “${name.value}”`);
         if (this.take(':')) this.value(definition?.type);
       });
     }
     const missing = (definitions ?? []).filter((each) => isRequired(each) && !given.has(each.name));
-    if (missing.length) this.problem(at, `${at.value} needs ${missing.map((each) => each.name).join(', ')}`);
+    if (missing.length) this.problem(owner, `${owner.value} needs ${missing.map((each) => each.name).join(', ')}`);
   }
 
   directives(location) {
@@ -276,8 +271,8 @@ class Reader {
       const name = this.name('directive', { kind: 'directive', location });
       if (!name) return;
       const definition = this.schema?.directives.get(name.value);
-      if (this.schema && !definition) this.problem(name, `There is no directive @${name.value}`);
-      this.givenArguments(definition?.args, name);
+      if (this.schema && !definition) this.problem(name, `There is no @${name.value}`);
+      this.members('(', ')', definition?.args, name);
     }
   }
 
@@ -290,7 +285,10 @@ class Reader {
       const item = type && nullable(type).kind === 'LIST' ? nullable(type).ofType : undefined;
       return this.list('[', ']', () => this.token.value !== ':', () => this.value(item));
     }
-    if (this.at('{')) return this.object(this.schema?.type(type));
+    if (this.at('{')) {
+      const object = this.schema?.type(type);
+      return this.members('{', '}', object?.inputFields, { ...token, value: object?.name });
+    }
     if (token.kind === 'name') {
       const isLiteral = ['true', 'false', 'null'].includes(token.value);
       this.name(isLiteral ? 'literal' : 'enum', { kind: 'value', type, definition: this.definition });
@@ -313,28 +311,11 @@ class Reader {
     this.definition.uses.push(name);
   }
 
-  object(type) {
-    if (this.queue[this.index + 1]?.value === '}') {
-      this.index += 2;
-      return;
-    }
-    const definitions = type?.inputFields;
-    const given = new Set();
-    this.list('{', '}', () => this.token.kind === 'name', () => {
-      const name = this.name('argument', { kind: 'argument', definitions, given });
-      given.add(name.value);
-      const field = type?.inputsByName.get(name.value);
-      if (definitions && !field) this.problem(name, `${type.name} has no field “${name.value}”`);
-      if (this.take(':')) this.value(field?.type);
-    });
-  }
-
   // --- what only the whole document tells
 
   wholeDocument() {
-    const used = new Set();
     for (const operation of this.operations) {
-      const uses = this.usesOf(operation, used);
+      const uses = this.usesOf(operation);
       for (const name of uses) {
         if (!operation.variables.has(name.value)) this.problem(name, `$${name.value} is not declared`);
       }
@@ -346,13 +327,10 @@ class Reader {
         this.problem({ start, end: start + 1 }, 'Among several operations each needs a name');
       }
     }
-    for (const [name, { at }] of this.fragments) {
-      if (!used.has(name)) this.problem(at, `The fragment ${name} is never used`, 'warning');
-    }
   }
 
   /** The variables used by an operation, in its fragments too. */
-  usesOf(operation, used) {
+  usesOf(operation) {
     const seen = new Set();
     const uses = [];
     const visit = (definition) => {
@@ -360,8 +338,7 @@ class Reader {
       for (const spread of definition.spreads) {
         const fragment = this.fragments.get(spread.value);
         if (!fragment) this.problem(spread, `There is no fragment ${spread.value}`);
-        used.add(spread.value);
-        if (fragment && !seen.has(fragment)) visit(seen.add(fragment) && fragment);
+        else if (!seen.has(fragment)) visit(seen.add(fragment) && fragment);
       }
     };
     visit(operation);

@@ -8,6 +8,9 @@ import { Suggestions } from './suggestions.js';
 
 const PAIRS = { '{': '}', '(': ')', '[': ']' };
 
+/** The class of what has a problem; problems are errors unless they say otherwise. */
+const severityOf = (problem) => (problem ? (problem.severity ?? 'error') : '');
+
 export class Editor {
   /**
    * @param id of the element that becomes the editor
@@ -20,15 +23,15 @@ export class Editor {
     this.area = element('textarea.code', {
       id: `${id}-text`, spellcheck: false, autocapitalize: 'off', autocomplete: 'off', wrap: 'off',
       placeholder: options.hint ?? '',
-      'aria-label': options.label, 'aria-describedby': `${id}-problem`, 'aria-multiline': 'true',
+      'aria-label': options.label, 'aria-describedby': `${id}-problem`,
     });
     this.layer = element('pre.code.layer', { 'aria-hidden': 'true' });
     this.numbers = element('div.code.numbers', { 'aria-hidden': 'true' });
-    this.status = button('.problem', () => this.toProblem());
+    this.status = button('.problem', () => this.select(this.problem.start, this.problem.end));
     this.status.id = `${id}-problem`;
     this.scroller = element('div.scroller', {}, this.numbers, element('div.stack', {}, this.layer, this.area));
     this.suggestions = new Suggestions(this, id);
-    this.host.append(this.scroller, this.status, this.suggestions.list, this.suggestions.voice);
+    this.host.append(this.scroller, this.status, this.suggestions.list);
     this.marks = [];
     this.listen();
     this.show();
@@ -38,15 +41,17 @@ export class Editor {
     this.area.addEventListener('input', (event) => {
       this.marks = [];
       this.changed();
-      const isTyping = /insertText|insertComposition/.test(event.inputType ?? '');
-      const isNarrowing = /^delete/.test(event.inputType ?? '') && this.suggestions.isOpen;
-      if (isNarrowing || (isTyping && /[\w$@]/.test(event.data ?? ''))) this.suggestions.open();
+      const isTyping = /[\w$@]/.test(event.data ?? '') && event.inputType !== 'insertFromPaste';
+      const isNarrowing = /^delete/.test(event.inputType) && this.suggestions.isOpen;
+      if (isTyping || isNarrowing) this.suggestions.open();
       else this.suggestions.close();
     });
     this.area.addEventListener('keydown', (event) => this.key(event));
     this.area.addEventListener('blur', () => this.suggestions.close());
     document.addEventListener('selectionchange', () => {
-      if (document.activeElement === this.area) this.moved();
+      if (document.activeElement !== this.area) return;
+      this.options.onCaret?.(this.caret);
+      this.moved();
     });
   }
 
@@ -73,11 +78,10 @@ export class Editor {
     this.area.focus({ preventScroll: true });
     this.area.setSelectionRange(from, to);
     // The old command is the only way that keeps the browser's undo; not every browser has it.
-    const command = insert ? ['insertText', false, insert] : ['delete'];
-    const done = from === to && !insert ? true : document.execCommand?.(...command);
-    if (!done || this.area.value.slice(from, from + insert.length) !== insert) this.area.setRangeText(insert, from, to, 'end');
+    const isDone = document.execCommand?.(insert ? 'insertText' : 'delete', false, insert);
+    if (!isDone) this.area.setRangeText(insert, from, to, 'end');
     this.area.setSelectionRange(from + caret, from + caret);
-    if (focused && focused !== document.body && focused !== this.area) focused.focus({ preventScroll: true });
+    if (focused !== document.body) focused.focus({ preventScroll: true });
     this.marks = [];
     this.changed();
   }
@@ -87,19 +91,17 @@ export class Editor {
     this.options.onChange?.();
   }
 
-  /** Shows mistakes that the server told: `{ start, end, message }`. */
+  /** Shows mistakes that the server told: `{ start, end, message }`. They are gone with the next change. */
   mark(marks) {
-    this.marks = marks.map((mark) => ({ ...mark, severity: 'error' }));
+    this.marks = marks;
     this.show();
   }
 
   /** Selects a range and brings it into view. */
-  select(start, end = start) {
+  select(start, end) {
     this.area.focus();
     this.area.setSelectionRange(start, end);
-    const line = this.text.slice(0, start).split('\n').length - 1;
-    const height = this.layer.scrollHeight / Math.max(1, this.layer.children.length);
-    this.scroller.scrollTop = Math.max(0, line * height - this.scroller.clientHeight / 2);
+    this.tokens.find((token) => token.end > start)?.span.scrollIntoView({ block: 'nearest' });
   }
 
   // --- view
@@ -126,25 +128,22 @@ export class Editor {
     for (const token of tokens) {
       put(text.slice(done, token.start), '');
       const problem = this.problemAt(token);
-      token.span = put(text.slice(token.start, token.end), `${token.role ?? token.kind}${problem ? ` ${problem.severity}` : ''}`);
+      token.span = put(text.slice(token.start, token.end), `${token.role ?? token.kind} ${severityOf(problem)}`);
       done = token.end;
     }
     put(text.slice(done), '');
     this.layer.replaceChildren(...lines);
-    this.numbers.replaceChildren(...lines.map((_, index) => {
-      return element(isBad.has(index + 1) ? 'div.error' : 'div', {}, String(index + 1));
-    }));
+    this.numbers.replaceChildren(...lines.map((_, index) => element(isBad.has(index + 1) ? 'div.error' : 'div', {}, index + 1)));
     this.moved();
   }
 
   problemAt({ start, end }) {
     const touching = this.problems.filter((each) => start < Math.max(each.end, each.start + 1) && each.start < end);
-    return touching.find((each) => each.severity === 'error') ?? touching[0];
+    return touching.find((each) => severityOf(each) === 'error') ?? touching[0];
   }
 
   /** The caret moved: other brackets match, another mistake is told. */
   moved() {
-    this.options.onCaret?.(this.caret);
     for (const old of this.layer.querySelectorAll('.match')) old.classList.remove('match');
     for (const { span } of brackets(this.tokens, this.caret) ?? []) span.classList.add('match');
     const { caret, problems } = this;
@@ -152,12 +151,8 @@ export class Editor {
     const more = problems.length > 1 ? ` (+${problems.length - 1})` : '';
     const told = problem ? `${positionOf(this.text, problem.start)}  ${problem.message}${more}` : '';
     if (this.status.textContent !== told) this.status.textContent = told;
-    this.status.className = `problem ${problem?.severity ?? 'none'}`;
-    this.shownProblem = problem;
-  }
-
-  toProblem() {
-    if (this.shownProblem) this.select(this.shownProblem.start, this.shownProblem.end);
+    this.status.className = `problem ${severityOf(problem)}`;
+    this.problem = problem;
   }
 
   /** Where an offset is: the rectangle of its line, and the column from 0. */

@@ -2,7 +2,7 @@
 // into the document.
 
 import { button, byId, element } from './dom.js';
-import { isRequired, named, written } from './schema.js';
+import { isRequired, kindName, named, nullable, requiredOf, written } from './schema.js';
 
 const MOST_FOUND = 80;
 
@@ -93,7 +93,7 @@ export class Explorer {
 
   field(type, field, prefix = '') {
     const args = field.args.map((each) => element('span.argument', { title: each.description ?? '' },
-      each.name, ': ', this.link(each.type), isRequired(each) ? '' : element('i', {}, each.defaultValue == null ? '' : ` = ${each.defaultValue}`)));
+      each.name, ': ', this.link(each.type), defaultOf(each)));
     const signature = args.length ? ['(', ...args.flatMap((each, index) => (index ? [', ', each] : [each])), ')'] : [];
     const insert = button('.field', () => this.insert(type, field), prefix, element('b', {}, field.name));
     insert.title = 'Put into the document';
@@ -102,8 +102,7 @@ export class Explorer {
   }
 
   input(input) {
-    return element('li', {}, element('code', {}, element('b', {}, input.name), ': ', this.link(input.type),
-      input.defaultValue == null ? '' : ` = ${input.defaultValue}`), description(input));
+    return element('li', {}, element('code', {}, element('b', {}, input.name), ': ', this.link(input.type), defaultOf(input)), description(input));
   }
 
   link(type) {
@@ -111,15 +110,14 @@ export class Explorer {
     return button('.type', () => this.open(name), type.kind ? written(type) : name);
   }
 
-  /** Types, fields and arguments with all the words in their names or descriptions. */
+  /** Types and fields with all the words in their names or those of arguments. */
   found(words) {
     const parts = words.split(/[\s.]+/).filter(Boolean);
     const matches = (text) => parts.every((part) => text.toLowerCase().includes(part));
     const own = this.own();
     const types = own.filter(({ name }) => matches(name));
     const fields = own.flatMap((type) => (type.fields ?? []).map((field) => [type, field]))
-      .filter(([type, field]) => matches(`${type.name}.${field.name} ${field.args.map((each) => each.name).join(' ')} ${field.description ?? ''}`))
-      .sort(([, one], [, other]) => matches(other.name) - matches(one.name));
+      .filter(([type, field]) => matches(`${type.name}.${field.name} ${field.args.map((each) => each.name)}`));
     if (!types.length && !fields.length) return [element('p.empty', {}, `Nothing in the schema is called “${words}”.`)];
     return [
       ...this.names('Types', types),
@@ -128,7 +126,7 @@ export class Explorer {
   }
 }
 
-const kindName = ({ kind }) => kind.toLowerCase().replace('_', ' ');
+const defaultOf = ({ defaultValue }) => element('i', {}, defaultValue == null ? '' : ` = ${defaultValue}`);
 
 function description({ description: text, isDeprecated, deprecationReason }) {
   const parts = [isDeprecated ? `Deprecated: ${deprecationReason ?? ''}` : '', text ?? ''].filter(Boolean);
@@ -140,17 +138,14 @@ function description({ description: text, isDeprecated, deprecationReason }) {
  * variables, and what it returns is chosen as far as it has no fields itself.
  */
 export function operationFor(schema, kind, field) {
-  const required = field.args.filter(isRequired);
   const name = field.name[0].toUpperCase() + field.name.slice(1);
-  const declared = required.length ? `(${required.map((each) => `$${each.name}: ${written(each.type)}`).join(', ')})` : '';
-  const variables = Object.fromEntries(required.map((each) => [each.name, sample(schema, each.type)]));
-  return { query: `${kind} ${name}${declared} {\n${selection(schema, field, '  ')}\n}\n`, variables };
+  const declared = requiredOf(field.args, (each) => `$${each.name}: ${written(each.type)}`);
+  return { query: `${kind} ${name}${declared} {\n${selection(schema, field, '  ')}\n}\n`, variables: samples(schema, field.args) };
 }
 
 /** A field with its required arguments, and the leaves of what it returns. */
 export function selection(schema, field, indent) {
-  const required = field.args.filter(isRequired);
-  const given = required.length ? `(${required.map((each) => `${each.name}: $${each.name}`).join(', ')})` : '';
+  const given = requiredOf(field.args, (each) => `${each.name}: $${each.name}`);
   const type = schema.type(field.type);
   if (!schema.isComposite(type)) return `${indent}${field.name}${given}`;
   const isLeaf = (each) => !schema.isComposite(schema.type(each.type)) && !each.args.some(isRequired) && !each.isDeprecated;
@@ -159,14 +154,15 @@ export function selection(schema, field, indent) {
   return `${indent}${field.name}${given} {\n${lines}${indent}}`;
 }
 
-/** A value of the right shape, to be written over. */
-export function sample(schema, type, depth = 0) {
-  if (type.kind === 'NON_NULL') return sample(schema, type.ofType, depth);
+/** A value of the right kind, to be written over. */
+function sample(schema, reference) {
+  const type = nullable(reference);
+  const { kind, enumValues, inputFields } = schema.type(type);
   if (type.kind === 'LIST') return [];
-  const definition = schema.type(type);
-  if (definition?.kind === 'ENUM') return definition.enumValues[0]?.name;
-  if (definition?.kind === 'INPUT_OBJECT' && depth < 4) {
-    return Object.fromEntries(definition.inputFields.filter(isRequired).map((each) => [each.name, sample(schema, each.type, depth + 1)]));
-  }
+  if (kind === 'ENUM') return enumValues[0].name;
+  if (kind === 'INPUT_OBJECT') return samples(schema, inputFields);
   return { Int: 0, Float: 0, Boolean: false }[type.name] ?? '';
 }
+
+const samples = (schema, inputs) =>
+  Object.fromEntries(inputs.filter(isRequired).map((each) => [each.name, sample(schema, each.type)]));

@@ -58,7 +58,7 @@ export class History {
     if (isSecret(query)) return;
     this.variables.set(query, variables);
     const others = this.entries.filter((entry) => entry.query !== query);
-    store(KEY, [{ query, name, at: Date.now() }, ...others].slice(0, KEPT));
+    store(KEY, [{ query, name }, ...others].slice(0, KEPT));
     this.show();
   }
 
@@ -69,12 +69,11 @@ export class History {
   }
 
   show() {
-    const rows = this.entries.map(({ query, name, at }) => {
+    const rows = this.entries.map(({ query, name }) => {
       const text = query.replace(/#.*/g, '').replace(/\s+/g, ' ').trim();
       const restore = () => this.restore({ query, variables: this.variables.get(query) });
-      const when = new Date(at).toLocaleString([], { dateStyle: 'short', timeStyle: 'short' });
       return element('li', {}, button('.entry', restore,
-        element('b', {}, name ?? text.slice(0, 40)), element('time', {}, when), element('code', {}, text.slice(0, 120))));
+        element('b', {}, name ?? ''), element('code', {}, text.slice(0, 120))));
     });
     this.list.replaceChildren(...(rows.length ? rows : [element('li.empty', {}, 'What you run appears here.')]));
   }

@@ -31,7 +31,7 @@ export function readJson(text) {
   const peek = () => tokens[index] ?? end;
   const fail = (token, message) => {
     const found = token.kind === 'end' ? 'the end' : `“${token.value.slice(0, 20)}”`;
-    problems.push({ start: token.start, end: token.end, message: `${message}, found ${found}`, severity: 'error' });
+    problems.push({ start: token.start, end: token.end, message: `${message}, found ${found}` });
   };
 
   function value() {
@@ -85,6 +85,13 @@ export function readJson(text) {
   const root = tokens.length ? value() : undefined;
   if (tokens.length && !problems.length && index < tokens.length) fail(peek(), 'Expected the end');
   return { tokens, root, problems };
+}
+
+/** Reads a text that has to be an object, or empty. */
+export function readObject(text) {
+  const read = readJson(text);
+  if (read.root && read.root.kind !== 'object') read.problems.push({ ...read.root, message: 'Expected an object: { … }' });
+  return read;
 }
 
 /** A node laid out over lines. */

@@ -15,10 +15,7 @@ import { curlOf, endpoint, requestOf, send } from './request.js';
 import { INTROSPECTION, Schema } from './schema.js';
 import { readHeaderFields, readVariables, suggestVariables } from './variables.js';
 
-const WELCOME = `# Ctrl-Space completes, Ctrl-Enter runs. The schema is on the left;
-# a click on a field puts it in here.
-
-`;
+const WELCOME = '# Ctrl-Space completes, Ctrl-Enter runs. A click on a field of the schema puts it in here.\n\n';
 
 let schema;
 let parsed = { operations: [] };
@@ -100,17 +97,13 @@ function ask() {
 // --- running
 
 async function run() {
-  if (running) return stop();
+  if (running) return running.abort();
   const asked = ask();
-  let request;
-  try {
-    request = requestOf(asked);
-  } catch (error) {
-    return showNothing(error.message, true);
-  }
+  const request = requestOf(asked);
   running = new AbortController();
-  busy(true);
+  busy();
   view('answer');
+  answer = undefined;
   try {
     answer = await send(request, running.signal);
     history.add(asked.query, asked.variables, operation()?.name);
@@ -118,19 +111,17 @@ async function run() {
     showCalls(body?.extensions);
     markErrors(body?.errors, asked.query);
   } catch (error) {
-    answer = undefined;
-    showNothing(error.name === 'AbortError' ? 'Cancelled.' : `No answer: ${error.message}`, error.name !== 'AbortError');
+    const isCancelled = error.name === 'AbortError';
+    showNothing(isCancelled ? 'Cancelled.' : `No answer: ${error.message}`, !isCancelled);
   }
   running = undefined;
-  return busy(false);
+  return busy();
 }
 
-const stop = () => running?.abort();
-
-function busy(isBusy) {
-  byId('run').classList.toggle('running', isBusy);
-  byId('run-label').textContent = isBusy ? 'Stop' : 'Run';
-  byId('answer').setAttribute('aria-busy', String(isBusy));
+function busy() {
+  byId('run').classList.toggle('running', Boolean(running));
+  byId('run-label').textContent = running ? 'Stop' : 'Run';
+  byId('answer').setAttribute('aria-busy', String(Boolean(running)));
 }
 
 const rangeOf = ({ locations: [{ line, column }] }, text) => {
@@ -160,9 +151,9 @@ let asWhom;
 async function loadSchema() {
   asWhom = headers.text;
   explorer.use(schema, 'Loading the schema …');
-  let reason;
+  let reason = '';
   try {
-    const request = requestOf({ query: INTROSPECTION, operationName: 'Introspection', headers: asWhom, method: 'POST' });
+    const request = requestOf({ query: INTROSPECTION, operationName: 'Introspection', variables: '', headers: asWhom, method: 'POST' });
     const { text, response } = await send(request);
     const { data, errors } = JSON.parse(text);
     schema = data?.__schema && new Schema(data.__schema);
@@ -171,8 +162,7 @@ async function loadSchema() {
     schema = undefined;
     reason = error.message;
   }
-  explorer.use(schema, `The schema is not shown: ${reason} If it takes a role, add your credentials under Headers and load it again.`);
-  byId('schema-nav').classList.toggle('missing', !schema);
+  explorer.use(schema, `The schema is not shown: ${reason}. If it takes a role, add your credentials under Headers.`);
   query.show();
   variables.show();
 }
@@ -182,9 +172,9 @@ function insert(type, field) {
   const { expected, word } = readDocument(query.text, schema, query.caret);
   const kind = Object.keys(schema.roots).find((each) => schema.roots[each] === type);
   if (expected?.kind === 'field' && expected.parent === type) {
-    const line = query.text.slice(query.text.lastIndexOf('\n', word.start - 1) + 1, word.start);
-    const text = selection(schema, field, line.match(/^\s*/)[0]).trimStart();
-    query.replace(word.end, word.end, word.end > word.start ? `\n${line.match(/^\s*/)[0]}${text}` : line.trim() ? ` ${text} ` : text);
+    const [indent] = query.text.slice(0, word.start).match(/[^\n]*$/)[0].match(/^\s*/);
+    const text = selection(schema, field, indent).trimStart();
+    query.replace(word.end, word.end, word.value ? `\n${indent}${text}` : `${text} `);
   } else if (kind) {
     const made = operationFor(schema, kind, field);
     const before = query.text.replace(/^\s*#.*$/gm, '').trim() ? `${query.text.trimEnd()}\n\n` : '';
@@ -216,14 +206,6 @@ function tidy() {
     if (root && !problems.length && layOut(root) !== editor.text) editor.text = layOut(root);
   }
   announce('Laid out');
-}
-
-function copyCurl() {
-  try {
-    return copy(curlOf(ask()), 'Command');
-  } catch (error) {
-    return announce(error.message);
-  }
 }
 
 const history = new History(byId('entries'), (entry) => {
@@ -286,7 +268,7 @@ for (const tab of document.querySelectorAll('[role=tab]')) {
 const commands = {
   run,
   prettify: tidy,
-  curl: copyCurl,
+  curl: () => copy(curlOf(ask()), 'Command'),
   'copy-answer': () => answer && copy(answer.text, 'Answer'),
   reload: loadSchema,
   'clear-history': () => history.clear(),
@@ -296,7 +278,17 @@ const commands = {
   'ask-nav': () => view('ask'),
   'answer-nav': () => view('answer'),
 };
-for (const [id, command] of Object.entries(commands)) byId(id).addEventListener('click', command);
+for (const [id, command] of Object.entries(commands)) byId(id).addEventListener('click', () => perform(command));
+
+/** Carries out a command, and tells if what is in the editors does not permit it. */
+async function perform(command) {
+  try {
+    await command();
+  } catch (error) {
+    announce(error.message);
+  }
+}
+
 
 picker.addEventListener('change', () => variables.show());
 headers.area.addEventListener('blur', () => {
@@ -305,9 +297,9 @@ headers.area.addEventListener('blur', () => {
 
 document.addEventListener('keydown', (event) => {
   const control = event.ctrlKey || event.metaKey;
-  if (control && event.key === 'Enter') run();
+  if (control && event.key === 'Enter') perform(run);
   else if (control && event.shiftKey && event.key.toLowerCase() === 'p') tidy();
-  else if (event.key === 'Escape' && running) stop();
+  else if (event.key === 'Escape' && running) running.abort();
   else return;
   event.preventDefault();
 });

@@ -1,6 +1,7 @@
 // Requests to the endpoint this page was served from.
 
-import { layOut, readJson } from './json.js';
+import { layOut, readObject } from './json.js';
+import { readHeaderFields } from './variables.js';
 
 /** The page's own address is the endpoint, wherever it is mounted. */
 export const endpoint = () => location.pathname.replace(/(.)\/$/, '$1');
@@ -16,37 +17,27 @@ const SECRET = /^(authorization|cookie|proxy-authorization)$|key|token|secret|pa
  * @param ask `query`, `operationName`, `method`, and the texts of `variables` and `headers`
  */
 export function requestOf(ask) {
-  const headers = { accept: ACCEPT, ...readHeaders(ask.headers) };
-  const variables = variablesOf(ask.variables);
   const { query, operationName } = ask;
-  if (ask.method === 'GET') {
-    const parameters = new URLSearchParams({ query });
-    if (operationName) parameters.set('operationName', operationName);
-    if (variables) parameters.set('variables', variables);
-    return { url: `${endpoint()}?${parameters}`, method: 'GET', headers };
-  }
+  const fields = membersOf(readHeaderFields(ask.headers), 'Headers');
+  const given = fields.map(({ key, node }) => [key.toLowerCase(), JSON.parse(node.text)]);
+  const headers = { accept: ACCEPT, ...Object.fromEntries(given) };
   // Variables go in as they are written: numbers of any size arrive unchanged.
-  const members = [`"query":${JSON.stringify(query)}`];
-  if (operationName) members.push(`"operationName":${JSON.stringify(operationName)}`);
-  if (variables) members.push(`"variables":${variables}`);
+  const variables = membersOf(readObject(ask.variables), 'Variables').map(({ at, node }) => `${at.value}:${layOut(node).replace(/\n\s*/g, '')}`);
+  const members = [['query', query, JSON.stringify(query)]];
+  if (operationName) members.push(['operationName', operationName, JSON.stringify(operationName)]);
+  if (variables.length) members.push(['variables', `{${variables}}`, `{${variables}}`]);
+  if (ask.method === 'GET') {
+    return { url: `${endpoint()}?${new URLSearchParams(members.map(([name, value]) => [name, value]))}`, method: 'GET', headers };
+  }
   headers['content-type'] = 'application/json';
-  return { url: endpoint(), method: 'POST', headers, body: `{${members.join(',')}}` };
+  return { url: endpoint(), method: 'POST', headers, body: `{${members.map(([name, , json]) => `"${name}":${json}`)}}` };
 }
 
-function variablesOf(text = '') {
-  const { root, problems } = readJson(text);
-  if (problems.length) throw new Error(`Variables: ${problems[0].message}`);
-  if (root && root.kind !== 'object') throw new Error('Variables: expected an object');
-  return root?.members.length ? layOut(root).replace(/\n\s*/g, '') : undefined;
-}
-
-/** Header fields from their tab, names in lower case. */
-function readHeaders(text = '') {
-  const { root, problems } = readJson(text);
-  if (problems.length) throw new Error(`Headers: ${problems[0].message}`);
-  const members = root?.members ?? [];
-  if (members.some(({ node }) => node.kind !== 'string')) throw new Error('Headers: every value is a text in quotes');
-  return Object.fromEntries(members.map(({ key, node }) => [key.toLowerCase(), JSON.parse(node.text)]));
+/** The members of an object in one of the editors. */
+function membersOf({ root, problems }, editor) {
+  const problem = problems.find((each) => each.severity !== 'warning');
+  if (problem) throw new Error(`${editor}: ${problem.message}`);
+  return root?.members ?? [];
 }
 
 /** Sends it, and reads the whole answer: `{ response, text, milliseconds, bytes }`. */

@@ -49,6 +49,15 @@ export function written(type) {
 /** The type without the demand for a value. */
 export const nullable = (type) => (type?.kind === 'NON_NULL' ? type.ofType : type);
 
+/** The required ones of arguments in parentheses, each as `write` has it; nothing without any. */
+export function requiredOf(args, write) {
+  const required = args.filter(isRequired);
+  return required.length ? `(${required.map(write).join(', ')})` : '';
+}
+
+/** The kind of a type in words. */
+export const kindName = ({ kind }) => kind.toLowerCase().replace('_', ' ');
+
 /** Whether a value has to be given. */
 export const isRequired = (input) => input.type.kind === 'NON_NULL' && input.defaultValue == null;
 
@@ -59,7 +68,6 @@ export class Schema {
     this.directives = byName(data.directives);
     for (const type of this.types.values()) {
       type.fieldsByName = byName(type.fields);
-      type.inputsByName = byName(type.inputFields);
     }
     this.roots = {
       query: this.type(data.queryType),

@@ -1,13 +1,12 @@
 // The list under the caret: arrows choose, Enter or Tab takes, Esc closes.
 
-import { element } from './dom.js';
+import { announce, element } from './dom.js';
 
 export class Suggestions {
   constructor(editor, id) {
     this.editor = editor;
     this.id = `${id}-suggestions`;
     this.list = element('ul.suggestions', { id: this.id, role: 'listbox', hidden: true, 'aria-label': 'Suggestions' });
-    this.voice = element('div.off-screen', { 'aria-live': 'polite' });
     editor.area.setAttribute('aria-autocomplete', 'list');
     editor.area.setAttribute('aria-controls', this.id);
   }
@@ -24,7 +23,7 @@ export class Suggestions {
     // One that is typed out already is in nobody's way.
     const isDone = !asked && found?.items.length === 1 && found.items[0].label === typed;
     if (!found || isDone) {
-      if (asked) this.voice.textContent = 'No suggestions here';
+      if (asked) announce('Nothing to suggest here');
       return this.close();
     }
     this.found = found;
@@ -72,8 +71,6 @@ export class Suggestions {
     rows.forEach((row, each) => row.setAttribute('aria-selected', String(each === this.chosen)));
     rows[this.chosen].scrollIntoView?.({ block: 'nearest' });
     this.editor.area.setAttribute('aria-activedescendant', rows[this.chosen].id);
-    const { label, detail } = this.found.items[this.chosen];
-    this.voice.textContent = `${label} ${detail ?? ''}, ${this.chosen + 1} of ${rows.length}`;
   }
 
   /** Whether the list knew what to do with a key. */
@@ -85,8 +82,8 @@ export class Suggestions {
       this.close();
       return false;
     }
-    const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: 8, PageUp: -8 };
-    if (moves[key]) this.choose(this.chosen + moves[key]);
+    if (key === 'ArrowDown') this.choose(this.chosen + 1);
+    else if (key === 'ArrowUp') this.choose(this.chosen - 1);
     else if (key === 'Enter' || key === 'Tab') this.take(this.chosen);
     else if (key === 'Escape') this.close();
     else return false;

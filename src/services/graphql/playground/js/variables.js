@@ -1,40 +1,32 @@
 // The two small editors below the document: variables and header fields, both
 // JSON objects. What is known of variables is suggested and checked.
 
-import { rank } from './complete.js';
-import { lexJson, readJson } from './json.js';
+import { matching } from './complete.js';
+import { lexJson, readObject } from './json.js';
 import { nullable, written } from './schema.js';
 
 /** Reads the variables of an operation. */
 export function readVariables(text, operation) {
-  const { tokens, root, problems } = readObject(text);
-  const declared = operation?.variables ?? new Map();
-  const given = new Set(root?.members?.map(({ key }) => key));
-  for (const { key, at } of (operation && root?.members) || []) {
-    if (!declared.has(key)) problems.push({ ...at, message: `The operation has no $${key}`, severity: 'warning' });
+  const read = readObject(text);
+  const members = read.root?.members ?? [];
+  const declared = [...(operation?.variables ?? [])];
+  for (const { key, at } of members) {
+    const isKnown = !operation || operation.variables.has(key);
+    if (!isKnown) read.problems.push({ ...at, message: `The operation has no $${key}`, severity: 'warning' });
   }
-  const missing = [...declared].filter(([name, { type }]) => type?.kind === 'NON_NULL' && !given.has(name));
-  if (missing.length && !problems.length) {
-    const { start, end } = root ?? { start: 0, end: 0 };
-    problems.push({ start, end: Math.min(end, start + 1), severity: 'warning', message: `Still to give: ${missing.map(([name]) => name).join(', ')}` });
-  }
-  return { tokens, problems };
+  const isMissing = ([name, { type }]) => type?.kind === 'NON_NULL' && !members.some(({ key }) => key === name);
+  const missing = declared.filter(isMissing).map(([name]) => name).join(', ');
+  const start = read.root?.start ?? 0;
+  if (missing && !read.problems.length) read.problems.push({ start, end: start + 1, message: `Still to give: ${missing}`, severity: 'warning' });
+  return read;
 }
 
 /** Reads header fields: every member is a text. */
 export function readHeaderFields(text) {
-  const { tokens, root, problems } = readObject(text);
-  for (const { at, key, node } of root?.members ?? []) {
-    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(key)) problems.push({ ...at, message: 'No name of a header field', severity: 'error' });
-    else if (node && node.kind !== 'string') problems.push({ ...node, message: 'Expected a text in quotes', severity: 'error' });
-  }
-  return { tokens, problems };
-}
-
-function readObject(text) {
-  const read = readJson(text);
-  if (read.root && read.root.kind !== 'object') {
-    read.problems.push({ ...read.root, message: 'Expected an object: { … }', severity: 'error' });
+  const read = readObject(text);
+  for (const { at, key, node } of read.root?.members ?? []) {
+    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(key)) read.problems.push({ ...at, message: 'No name of a header field' });
+    else if (node && node.kind !== 'string') read.problems.push({ ...node, message: 'Expected a text in quotes' });
   }
   return read;
 }
@@ -42,10 +34,9 @@ function readObject(text) {
 /** Suggestions for variables at `caret`, by the types the operation declares. */
 export function suggestVariables(text, caret, schema, operation) {
   if (!operation) return null;
-  const root = [...operation.variables].map(([name, { type }]) => ({ name, type }));
   const place = placeOf(text, caret);
   if (!place) return null;
-  let members = root;
+  let members = [...operation.variables].map(([name, { type: declared }]) => ({ name, type: declared }));
   let type;
   for (const step of place.path) {
     type = typeof step === 'number' ? nullable(type)?.ofType : members?.find((each) => each.name === step)?.type;
@@ -66,10 +57,7 @@ function names(place, members) {
   })));
 }
 
-function found({ from, to, typed }, items) {
-  const best = rank(items, typed);
-  return best.length ? { from, to, items: best } : null;
-}
+const found = ({ from, to, typed }, items) => matching(items, typed, from, to);
 
 /**
  * Where the caret is in a JSON text that need not be complete: the `path` to the
