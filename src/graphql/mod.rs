@@ -8,9 +8,13 @@
 
 pub mod call;
 pub mod coerce;
+mod directives;
 pub mod errors;
+pub mod json;
 mod outcome;
+mod scan;
 pub mod schema;
+pub mod sdl;
 pub mod template;
 
 pub use call::{Answer, CacheResult, Call, CallFailure, CallRecord, Fetch, Reuse};

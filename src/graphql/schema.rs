@@ -11,6 +11,8 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use super::json::{Json, NodeId};
+
 pub use crate::config::finding::LineColumn as Position;
 pub use resolve::{Batch, BatchStyle, NotFound, Resolve, Rest, Source};
 pub use rule::{AuthRule, CacheHint, CacheScope, ListSize, Owner};
@@ -141,6 +143,8 @@ pub struct TypeDef {
     pub description: Option<Box<str>>,
     /// What it is.
     pub kind: TypeKind,
+    /// Where a custom scalar is described (`@specifiedBy`).
+    pub specified_by: Option<Box<str>>,
     /// Where it is defined; the beginning of the text for built-in scalars.
     pub at: Position,
 }
@@ -260,8 +264,8 @@ pub struct Discriminator {
 
 impl Discriminator {
     /// The type of a JSON value.
-    pub fn type_of(&self, value: &Value) -> Option<TypeId> {
-        let said = value.get(&*self.member)?.as_str()?;
+    pub fn type_of(&self, json: &Json, value: NodeId) -> Option<TypeId> {
+        let said = json.string(json.member(value, &self.member)?)?;
         self.values.iter().find(|(name, _)| **name == *said).map(|(_, id)| *id)
     }
 }

@@ -13,7 +13,10 @@ use http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Map, Value};
 
-use super::schema::{Schema, TypeKind, TypeRef};
+use super::{
+    json::{Json, Kind, NodeId},
+    schema::{Schema, TypeKind, TypeRef},
+};
 
 pub use body::BodyTemplate;
 pub use compile::{Place, Reads};
@@ -68,8 +71,8 @@ pub struct Scope<'a> {
     pub schema: &'a Schema,
     /// The coerced arguments of the field.
     pub args: &'a Map<String, Value>,
-    /// The JSON that the parent's source answered.
-    pub parent: &'a Value,
+    /// The JSON of the parent; `None` at the root.
+    pub parent: Option<(&'a Json, NodeId)>,
     /// What is known of the caller.
     pub claims: &'a Map<String, Value>,
 }
@@ -184,7 +187,7 @@ impl Template {
 
     /// Whether it is nothing but a value, and that is an explicit null.
     fn is_null(&self, scope: &Scope<'_>) -> bool {
-        matches!(&*self.parts, [Part::Insert(insert)] if insert.find(scope).is_some_and(Value::is_null))
+        matches!(&*self.parts, [Part::Insert(insert)] if insert.find(scope).is_some_and(|value| value.is_null()))
     }
 
     /// Whether the template reads the parent: its call differs from parent to parent.
@@ -211,20 +214,33 @@ impl Insert {
     fn value<'a>(&self, scope: &Scope<'a>) -> Option<Cow<'a, Value>> {
         let value = self.find(scope).filter(|value| !value.is_null())?;
         Some(match &self.wire {
-            Some(ty) => Cow::Owned(wire(scope.schema, ty, value)),
-            None => Cow::Borrowed(value),
+            Some(ty) => Cow::Owned(wire(scope.schema, ty, &value)),
+            None => value,
         })
     }
 
-    fn find<'a>(&self, scope: &Scope<'a>) -> Option<&'a Value> {
+    fn find<'a>(&self, scope: &Scope<'a>) -> Option<Cow<'a, Value>> {
         match self.from {
-            Root::Args => walk_map(scope.args, &self.path),
-            Root::Parent => self.path.iter().try_fold(scope.parent, |value, name| value.get(&**name)),
-            Root::Claims => walk_map(scope.claims, &self.path),
+            Root::Args => walk_map(scope.args, &self.path).map(Cow::Borrowed),
+            Root::Parent => {
+                let (json, at) = self.member(scope)?;
+                Some(Cow::Owned(json.to_value(at)))
+            }
+            Root::Claims => walk_map(scope.claims, &self.path).map(Cow::Borrowed),
         }
     }
 
+    /// A value of the parent, where it is.
+    fn member<'a>(&self, scope: &Scope<'a>) -> Option<(&'a Json, NodeId)> {
+        let (json, parent) = scope.parent?;
+        Some((json, json.dig(parent, &self.path)?))
+    }
+
     fn text<'a>(&self, scope: &Scope<'a>) -> Result<Option<Cow<'a, str>>, Unfit> {
+        if self.from == Root::Parent {
+            let found = self.member(scope).filter(|(json, at)| json.kind(*at) != Kind::Null);
+            return found.map(|(json, at)| json.scalar(at).ok_or(Unfit::NotScalar)).transpose();
+        }
         match self.value(scope) {
             None => Ok(None),
             Some(Cow::Borrowed(value)) => scalar(value).map(Some).ok_or(Unfit::NotScalar),

@@ -3,10 +3,12 @@
 use std::{borrow::Cow, time::Duration};
 
 use http::{HeaderName, HeaderValue, Method};
-use serde_json::Value;
 
 use super::SourceId;
-use crate::graphql::template::{BodyTemplate, Scope, Target, Template, Unfit, scalar};
+use crate::graphql::{
+    json::{Json, NodeId},
+    template::{BodyTemplate, Scope, Target, Template, Unfit},
+};
 
 /// A part of the gateway's own route table that calls enter (`@source`).
 #[derive(Debug)]
@@ -113,8 +115,8 @@ impl Batch {
     }
 
     /// Whose an answered element is; `None` if it does not say.
-    pub fn owner_of<'a>(&self, element: &'a Value) -> Option<Cow<'a, str>> {
-        scalar(self.key.iter().try_fold(element, |value, name| value.get(&**name))?)
+    pub fn owner_of<'a>(&self, json: &'a Json, element: NodeId) -> Option<Cow<'a, str>> {
+        json.scalar(json.dig(element, &self.key)?)
     }
 }
 
