@@ -59,6 +59,9 @@ pub fn traffic(old: &TrafficConfig, new: &TrafficConfig) -> Changes {
         let label = format!("auth provider {name}");
         changes.note(label, old.auth.providers.get(name), new.auth.providers.get(name));
     }
+    if old.graphql != new.graphql {
+        changes.changed.push("graphql".to_owned());
+    }
     if old.paths != new.paths {
         changes.changed.push("paths".to_owned());
     }

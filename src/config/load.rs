@@ -15,8 +15,9 @@ use super::{
     Config, bounds,
     expand::{self, Sources},
     finding::{ConfigError, Finding, Problem, Severity},
-    merge, repair,
-    source::Source,
+    merge, path,
+    repair::{self, Located},
+    source::{Attached, Source},
     tree::{self, Node, Place, Value},
     validate,
 };
@@ -35,6 +36,10 @@ pub struct Loaded {
     /// What is probably not meant.
     pub warnings: Vec<Finding>,
 }
+
+/// The key of GraphQL's schema file.
+const SCHEMA: &str = "traffic.graphql.schema";
+const SCHEMA_SECTION: &str = "traffic.graphql";
 
 /// The largest file that is read, for the configuration and for secrets.
 const FILE_MAX: u64 = 16 << 20;
@@ -165,11 +170,34 @@ fn assemble(files: &Files, env: &dyn Fn(&str) -> Option<String>) -> (Source, Ass
     expand::expand(&mut tree, &Sources { env, file: &read_text }, &mut outcome);
     located.append(&mut outcome.findings);
     let texts = files.iter().map(|(_, text)| text.clone()).collect();
-    let source = Source { names, texts, tree, substituted: outcome.substituted };
+    let attached = schema(&tree, files).map_err(|problem| located.push(problem)).ok().flatten();
+    let attached = attached.into_iter().collect();
+    let source = Source { names, texts, tree, substituted: outcome.substituted, attached };
     let complete = syntax.is_empty();
     let mut findings: Vec<_> = located.into_iter().map(|located| source.finding(located)).collect();
     findings.extend(syntax.into_iter().map(|error| source.syntax_error(error)));
     (source, Assembly { findings, complete })
+}
+
+/// The schema file of GraphQL, whose path starts at the directory of the file that names it.
+fn schema(tree: &Node, files: &Files) -> Result<Option<Attached>, Located> {
+    let graphql = path::find(tree, SCHEMA_SECTION);
+    let named = path::find(tree, SCHEMA);
+    let Value::Text(text) = &named.node.value else { return Ok(None) };
+    if std::ptr::eq(graphql.node, named.node) {
+        return Ok(None);
+    }
+    let directory = files.get(named.place.file).and_then(|(path, _)| path.parent());
+    let file = directory.map_or_else(|| PathBuf::from(text), |directory| directory.join(text));
+    let name = file.display().to_string();
+    match read_text(&file) {
+        Ok(text) => Ok(Some(Attached { path: SCHEMA, name, text })),
+        Err(error) => {
+            let problem = Problem::new(SCHEMA, format!("cannot read `{name}`: {error}"));
+            let problem = problem.hint("relative paths start at the directory of the file that names it");
+            Err(Located { place: named.place, problem })
+        }
+    }
 }
 
 fn check<T>(
@@ -185,7 +213,10 @@ fn check<T>(
     let (config, located) = repair::read(&mut source.tree);
     findings.extend(located.into_iter().map(|located| source.finding(located)));
     let as_written = findings.is_empty();
-    let Some(config) = config else { return Err(ConfigError::new(findings)) };
+    let Some(mut config) = config else { return Err(ConfigError::new(findings)) };
+    if let (Some(graphql), [schema, ..]) = (&mut config.traffic.graphql, &*source.attached) {
+        graphql.sdl = schema.text.as_str().into();
+    }
 
     let mut problems = bounds::check(&source.tree);
     problems.extend(validate::check(&config));

@@ -59,6 +59,20 @@ pub struct ProcessConfig {
 }
 
 impl ProcessConfig {
+    /// All listeners: those that are listed, then GraphQL's own.
+    pub fn all_listeners(&self) -> Vec<ListenerConfig> {
+        let own = self.graphql.as_ref().map(|graphql| ListenerConfig {
+            name: "graphql".parse().ok(),
+            address: graphql.address,
+            tls: None,
+            http2: true,
+            proxy_protocol: None,
+            max_connections: default_max_connections(),
+            trace_trust: None,
+        });
+        self.listeners.iter().cloned().chain(own).collect()
+    }
+
     /// Where the buckets of shared limits are.
     pub fn limits_redis(&self) -> Option<RedisServerConfig> {
         let own = self.rate_limits.redis.clone();

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     expand::Substituted,
-    finding::{self, ConfigError, Finding, Problem},
+    finding::{self, ConfigError, Finding, LineColumn, Problem},
     path,
     repair::Located,
     tree::{Node, SyntaxError, Value},
@@ -23,6 +23,19 @@ pub struct Source {
     pub(super) texts: Vec<String>,
     pub(super) tree: Node,
     pub(super) substituted: Vec<Substituted>,
+    /// Files that keys name and whose text belongs to the configuration.
+    pub(super) attached: Vec<Attached>,
+}
+
+/// The text of a file that a key names.
+#[derive(Clone, Hash)]
+pub(super) struct Attached {
+    /// The key.
+    pub path: &'static str,
+    /// The file, as it is shown.
+    pub name: String,
+    /// What it says.
+    pub text: String,
 }
 
 /// Shorter values are replaced only where the problem is about them: in other
@@ -45,7 +58,7 @@ impl Source {
     /// A number that changes when the files or what was substituted change.
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (&self.names, &self.texts, &self.substituted).hash(&mut hasher);
+        (&self.names, &self.texts, &self.substituted, &self.attached).hash(&mut hasher);
         hasher.finish()
     }
 
@@ -55,6 +68,11 @@ impl Source {
         let found = path::find(&self.tree, &problem.path);
         if found.repaired {
             return None;
+        }
+        if let Some(place) = problem.inside
+            && let Some(attached) = self.attached.iter().find(|attached| attached.path == problem.path)
+        {
+            return Some(self.finding_inside(attached, place, problem));
         }
         if let (Some(raw), Value::Text(text)) = (&found.node.expanded_from, &found.node.value)
             && !text.is_empty()
@@ -82,6 +100,22 @@ impl Source {
                 .filter(|_| !problem.secret)
                 .and_then(|line| text?.lines().nth(line))
                 .map(str::to_owned),
+        }
+    }
+
+    /// A finding in a file that a key names.
+    fn finding_inside(&self, attached: &Attached, place: LineColumn, problem: Problem) -> Finding {
+        let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+        let (line, column) = (number(place.line), number(place.column));
+        Finding {
+            severity: problem.severity,
+            file: attached.name.clone(),
+            line,
+            column,
+            width: 1,
+            message: self.conceal(problem.message),
+            hint: problem.hint.map(|hint| self.conceal(hint)),
+            excerpt: attached.text.lines().nth(line.saturating_sub(1)).map(str::to_owned),
         }
     }
 

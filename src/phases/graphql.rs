@@ -148,7 +148,10 @@ pub async fn answer(
     let Response { mut head, body, operation, asked } = response?;
     note(operation, asked, ctx);
     headers::to_downstream(&mut head, ctx)?;
-    head.insert_header(header::CONTENT_LENGTH, body.len())?;
+    // The page may have been answered with 304, or without its body, and with its own length.
+    if head.status != StatusCode::NOT_MODIFIED && !head.headers.contains_key(header::CONTENT_LENGTH) {
+        head.insert_header(header::CONTENT_LENGTH, body.len())?;
+    }
     answer::answer(session, head, body).await?;
     Ok(true)
 }

@@ -164,6 +164,7 @@ fn write(
     let plan = ctx.plan.as_ref();
     let attempts = &ctx.attempts;
     let version = ctx.version.as_ref();
+    let operation = ctx.graphql.as_ref().and_then(|graphql| graphql.operation.as_ref());
     let ids = ctx.trace.as_ref().map(|trace| (trace.trace.hex(), trace.span.hex()));
     log.write(&AccessRecord {
         time: SystemTime::now(),
@@ -193,6 +194,9 @@ fn write(
         cache: exchange.cache.map(CacheResult::as_str),
         api_version: version.map(|version| version.versions.name(version.wish.version)),
         api_version_source: version.map(|version| version.wish.origin.as_str()),
+        internal: ctx.inner.is_some(),
+        graphql: operation.map(|operation| operation.kind),
+        graphql_operation: operation.and_then(|operation| operation.name.as_deref()),
         identity: ctx.identity.as_deref().map(Identity::tag),
         user_agent: header(http::header::USER_AGENT),
     });

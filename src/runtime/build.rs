@@ -21,6 +21,7 @@ use crate::{
     cache::{compress::Compression, policy::CachePolicy, tags::TagTemplates},
     config::{
         finding::Problem,
+        graphql::GraphqlConfig,
         headers::HeaderRulesConfig,
         path::key,
         rate_limit::RateLimitUse,
@@ -57,10 +58,7 @@ pub fn build(
         None => None,
     };
     let graphql = match &config.graphql {
-        Some(section) => {
-            let generation = previous.map_or(1, |previous| previous.generation + 1);
-            problems.take("traffic.graphql", Graphql::compile(section, generation)).map(Arc::new)
-        }
+        Some(section) => graphql(section, previous, &mut problems),
         None => None,
     };
     let builder = RouteBuilder {
@@ -122,6 +120,24 @@ pub fn build(
         }),
         _ => Err(problems.0),
     }
+}
+
+/// GraphQL's section; the same one as before if nothing has changed, with the plans it has made.
+fn graphql(
+    section: &GraphqlConfig,
+    previous: Option<&Snapshot>,
+    problems: &mut Problems,
+) -> Option<Arc<Graphql>> {
+    let route = previous.and_then(|previous| previous.graphql.as_ref());
+    let before = route.and_then(|route| match &route.action {
+        Action::Graphql(before) => Some(before),
+        _ => None,
+    });
+    if let Some(before) = before.filter(|before| before.config == *section && before.manifest.is_none()) {
+        return Some(Arc::clone(before));
+    }
+    let generation = previous.map_or(1, |previous| previous.generation + 1);
+    problems.take("traffic.graphql", Graphql::compile(section, generation)).map(Arc::new)
 }
 
 /// The fields that any route forwards an identity in.

@@ -47,6 +47,12 @@ impl Graphql {
             }
         }
         let manifest = manifest(config).map_err(|problem| problems.push(problem)).ok().flatten();
+        if let Some(dir) = &config.playground.dir
+            && !dir.join("index.html").is_file()
+        {
+            let message = format!("there is no index.html in {}", dir.display());
+            problems.push(Problem::new("playground.dir", message));
+        }
         match engine {
             Some(engine) if problems.is_empty() => {
                 Ok(Self { engine, config: config.clone(), forward, manifest })

@@ -95,14 +95,14 @@ impl Resources {
         let tracing = config.telemetry.tracing.as_ref();
         let trust = tracing.map_or(TrustConfig::Never, |tracing| tracing.trust.clone());
         let rate_limits = limits_stock(config, &metrics).map_err(|problem| vec![problem])?;
-        let listeners = config
-            .listeners
-            .iter()
-            .map(|listener| {
-                let handles = metrics.listener(&listener.name());
-                Arc::new(Listener::new(listener, &trust, handles))
-            })
-            .collect();
+        let graphql = config.graphql.as_ref().map(|graphql| graphql.address);
+        let listeners = config.all_listeners();
+        let listeners = listeners.iter().map(|listener| {
+            let handles = metrics.listener(&listener.name());
+            let mut listener = Listener::new(listener, &trust, handles);
+            listener.graphql_only = graphql == Some(listener.address);
+            Arc::new(listener)
+        });
         let log = &config.telemetry.access_log;
         let counters = metrics.process().access_log_counters();
         if let Some(limit) = memory_limit() {
@@ -111,7 +111,7 @@ impl Resources {
         Ok(Self {
             access_log: AccessLog::from_config(log, counters).map(Arc::new),
             tracing: Tracing::compile(&config.telemetry, metrics.traces())?,
-            listeners,
+            listeners: listeners.collect(),
             certificates,
             purge_from: config.cache.purge.as_ref().map(|purge| TrustedPeers::new(&purge.from)),
             cache_stats: config.cache.stats.clone(),

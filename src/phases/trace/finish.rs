@@ -64,6 +64,7 @@ fn tell(
     let (plan, client, version) = (ctx.plan.as_ref(), ctx.client.as_ref(), ctx.version.as_ref());
     let user_agent =
         request.headers.get(header::USER_AGENT).and_then(|value| HeaderValue::to_str(value).ok());
+    let operation = ctx.graphql.as_ref().and_then(|graphql| graphql.operation.as_ref());
     let ended = &ctx.attempts.ended;
     let attempts: Vec<_> = ended.earlier.iter().chain(&ended.last).map(attempt).collect();
     let cache = exchange.cache.map(|result| CacheRecord {
@@ -99,6 +100,7 @@ fn tell(
         status: exchange.status,
         error,
         upstream: ctx.target().map(|target| target.name()),
+        graphql: operation.map(|operation| (operation.kind, operation.name.as_deref())),
         api_version: version.map(|version| version.versions.name(version.wish.version)),
         attempts: &attempts,
         cache,

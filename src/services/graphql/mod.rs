@@ -11,6 +11,8 @@ mod errors;
 mod fetch;
 mod http;
 mod observe;
+mod page;
+pub mod playground;
 mod reply;
 mod run;
 mod void;
@@ -19,7 +21,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use self::documents::Documents;
+use self::{documents::Documents, page::Page};
 use crate::{
     phases::{
         graphql::{Asked, Responder, Response},
@@ -33,13 +35,14 @@ use crate::{
 pub struct Service {
     /// The documents that clients have sent with their hash, whatever the generation.
     documents: Documents,
+    page: Page,
     metrics: Arc<GraphqlMetrics>,
 }
 
 impl Service {
     /// A service that knows no documents yet.
     pub fn new(metrics: Arc<GraphqlMetrics>) -> Self {
-        Self { documents: Documents::new(), metrics }
+        Self { documents: Documents::new(), page: Page::default(), metrics }
     }
 }
 
@@ -47,6 +50,9 @@ impl Service {
 impl Responder for Service {
     async fn respond(&self, asked: Asked<'_>) -> pingora_core::Result<Response> {
         match &asked.ctx.planned()?.route.action {
+            Action::Graphql(graphql) if asked.ctx.graphql.as_ref().is_some_and(|graphql| graphql.page) => {
+                self.page.respond(graphql, &asked)
+            }
             Action::Graphql(graphql) => http::respond(self, graphql, &asked).await,
             _ => Err(Rejection::OutOfOrder.into()),
         }

@@ -163,6 +163,10 @@ impl Maker<'_> {
         set.option("nilegate.route", record.route.map(str::to_owned));
         set.option("nilegate.upstream", record.upstream.map(str::to_owned));
         set.option("nilegate.api_version", record.api_version.map(str::to_owned));
+        if let Some((kind, name)) = record.graphql {
+            set.add("graphql.operation.type", kind.to_owned());
+            set.option("graphql.operation.name", name.map(str::to_owned));
+        }
         set.option("nilegate.cache", record.cache.map(|cache| cache.result.as_str()));
         set.option("nilegate.kept", record.kept.map(super::Kept::as_str));
         set.option("nilegate.request_id", Some(record.request_id.to_owned()).filter(|id| !id.is_empty()));

@@ -51,6 +51,7 @@ fn record(trace: &RequestTrace) -> RequestRecord<'_> {
         client: None,
         request_id: "r1",
         user_agent: None,
+        graphql: None,
         status: Some(200),
         error: None,
         upstream: Some("origin"),
