@@ -9,13 +9,16 @@
 pub mod call;
 pub mod coerce;
 mod directives;
+mod document;
 pub mod errors;
 pub mod json;
 mod outcome;
+mod precheck;
 mod scan;
 pub mod schema;
 pub mod sdl;
 pub mod template;
+mod validate;
 
 pub use call::{Answer, CacheResult, Call, CallFailure, CallRecord, Fetch, Reuse};
 pub use errors::{ErrorCode, GraphqlError, PathStep};
