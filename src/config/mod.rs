@@ -14,6 +14,7 @@ mod document;
 mod expand;
 mod fault;
 pub mod finding;
+pub mod graphql;
 pub mod headers;
 pub mod load;
 pub mod mapping;

@@ -10,7 +10,7 @@ use super::{
     execute::FieldArguments,
     outcome::Caller,
     plan::{Field, Plan, ShapeKind},
-    schema::{AuthRule, FieldDef, ObjectDef, Owner, Schema, TypeId, TypeKind},
+    schema::{AuthRule, FieldDef, Owner, Schema, TypeId, TypeKind},
     template::{Scope, scalar},
 };
 
@@ -45,8 +45,8 @@ impl Denials {
             return None;
         }
         let none = Map::new();
-        let judge = |rule: &Option<AuthRule>, args| rule.as_ref().and_then(|rule| denial(schema, rule, args, caller));
-        let rule_of = |id| schema.object(id).map(|object: &ObjectDef| &object.auth);
+        let judge = |rule: Option<&AuthRule>, args: &Map<String, Value>| denial(schema, rule?, args, caller);
+        let rule_of = |id| schema.object(id).and_then(|object| object.auth.as_ref());
         let field = |(field, args): (&Field, &FieldArguments<'_>)| {
             let args = args.get().unwrap_or(&none);
             let of_type = match &field.shape.innermost().kind {
@@ -54,10 +54,10 @@ impl Denials {
                 _ => None,
             };
             let def = field.def(schema)?;
-            judge(&def.auth, args).or_else(|| judge(of_type?, args))
+            judge(def.auth.as_ref(), args).or_else(|| judge(of_type, args))
         };
         let fields: Vec<_> = plan.fields.iter().zip(arguments).map(field).collect();
-        let sets: Vec<_> = plan.sets.iter().map(|set| judge(rule_of(set.ty)?, &none)).collect();
+        let sets: Vec<_> = plan.sets.iter().map(|set| judge(rule_of(set.ty), &none)).collect();
         let is_empty = fields.iter().chain(&sets).all(Option::is_none);
         (!is_empty).then_some(Denials { fields, sets })
     }

@@ -6,10 +6,20 @@
 //!
 //! Nothing here knows an HTTP server, a route or a cache of responses.
 
+mod authorize;
+pub mod caching;
 pub mod call;
+pub mod coerce;
+mod complete;
+mod cost;
 pub mod errors;
+mod execute;
+mod failure;
 pub mod json;
 mod outcome;
+pub mod plan;
+mod report;
+mod response;
 pub mod schema;
 pub mod template;
 

@@ -7,12 +7,13 @@
 mod resolve;
 mod rule;
 
-use std::{collections::HashMap, fmt};
+use std::collections::HashMap;
 
 use serde_json::Value;
 
 use super::json::{Json, NodeId};
 
+pub use crate::config::finding::LineColumn as Position;
 pub use resolve::{Batch, BatchStyle, NotFound, Resolve, Rest, Source};
 pub use rule::{AuthRule, CacheHint, CacheScope, ListSize, Owner};
 
@@ -46,21 +47,6 @@ impl SourceId {
     /// The index into [`Schema::sources`].
     pub fn index(self) -> usize {
         self.0 as usize
-    }
-}
-
-/// A place in a text, both from 1. Columns count characters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Position {
-    /// The line.
-    pub line: u32,
-    /// The column.
-    pub column: u32,
-}
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.line, self.column)
     }
 }
 

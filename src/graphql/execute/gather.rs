@@ -243,7 +243,7 @@ impl<'a> Run<'a> {
             target,
             headers: fields,
             body: body.map(|body| Bytes::from(body.to_string())),
-            answer_max: usize::try_from(cx.limits.answer.as_u64()).unwrap_or(usize::MAX),
+            answer_max: usize::try_from(cx.limits.answer.0).unwrap_or(usize::MAX),
             deadline: cx.ask.deadline,
             field: Arc::clone(&cx.plan.field(index).path),
         };

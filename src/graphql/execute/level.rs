@@ -85,7 +85,7 @@ impl<'a> Run<'a> {
             records: Vec::new(),
             allowed: Allowed::default(),
             invalidated: Vec::new(),
-            bytes_left: usize::try_from(cx.limits.answers.as_u64()).unwrap_or(usize::MAX),
+            bytes_left: usize::try_from(cx.limits.answers.0).unwrap_or(usize::MAX),
         }
     }
 

@@ -3,12 +3,13 @@
 use std::{collections::HashMap, sync::Arc};
 
 use async_graphql::{
-    Name, Pos, Positioned, Value as Literal,
+    Name, Pos, Positioned,
     parser::types::{
         Directive, DocumentOperations, ExecutableDocument, InlineFragment, OperationDefinition, OperationType, Selection,
         SelectionSet,
     },
 };
+use async_graphql_value::Value as Literal;
 
 use super::{
     Abstract, Condition, ConditionId, Field, FieldIndex, Introspection, Leaf, OperationKind, Origin, Pick, Plan, Set,

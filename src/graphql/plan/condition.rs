@@ -1,6 +1,7 @@
 //! `@skip` and `@include`.
 
-use async_graphql::{Positioned, Value as Literal, parser::types::Directive};
+use async_graphql::{Positioned, parser::types::Directive};
+use async_graphql_value::Value as Literal;
 use serde_json::{Map, Value};
 
 /// A condition, by its place in [`super::Plan::conditions`]. The first is always met.
