@@ -151,6 +151,8 @@ pub struct TypeDef {
     pub description: Option<Box<str>>,
     /// What it is.
     pub kind: TypeKind,
+    /// Where a custom scalar is described (`@specifiedBy`).
+    pub specified_by: Option<Box<str>>,
     /// Where it is defined; the beginning of the text for built-in scalars.
     pub at: Position,
 }

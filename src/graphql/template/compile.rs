@@ -6,7 +6,7 @@ use super::{Insert, Part, Root, Template};
 use crate::{
     config::finding::Problem,
     grammar::template as grammar,
-    graphql::schema::{InputValue, Resolve, Schema, TypeId, TypeKind, TypeRef},
+    graphql::schema::{FieldId, InputValue, Resolve, Schema, TypeId, TypeKind, TypeRef},
 };
 
 /// What a template may read.
@@ -20,6 +20,8 @@ pub struct Reads<'a> {
     pub parent: Result<TypeId, &'static str>,
     /// Whether claims can be read.
     pub claims: bool,
+    /// The fields that are calls themselves: their values are not in the parent.
+    pub called: &'a [(TypeId, FieldId)],
 }
 
 /// What a value is put into.
@@ -58,6 +60,34 @@ impl Template {
             problems.extend(template.path_problem(text));
         }
         if problems.is_empty() { Ok(template) } else { Err(problems) }
+    }
+
+    /// Whether it is nothing but a value of the parent.
+    pub fn is_parent_value(&self) -> bool {
+        matches!(&*self.parts, [Part::Insert(insert)] if insert.from == Root::Parent)
+    }
+
+    /// An argument in it that may be null, as it is written in the template.
+    pub fn nullable_argument(&self, schema: &Schema, args: &[InputValue]) -> Option<String> {
+        let inserts = self.parts.iter().filter_map(|part| match part {
+            Part::Insert(insert) if insert.from == Root::Args => Some(insert),
+            _ => None,
+        });
+        for insert in inserts {
+            let mut inputs = args;
+            for step in &*insert.path {
+                let input = inputs.iter().find(|input| input.name == *step)?;
+                let is_null = |value: &serde_json::Value| value.is_null();
+                if !input.ty.is_non_null() && input.default.as_ref().is_none_or(is_null) {
+                    return Some(format!("args.{}", insert.path.join(".")));
+                }
+                inputs = match &schema.get(input.ty.named()).kind {
+                    TypeKind::Input(def) => &def.fields,
+                    _ => &[],
+                };
+            }
+        }
+        None
     }
 
     /// What keeps a path from being one, whatever its values.
@@ -148,10 +178,13 @@ fn parent(name: &str, path: Box<[Box<str>]>, place: Place, reads: &Reads<'_>) ->
             let _ = write!(why, "`{}` has no field `{step}`", reads.schema.get(id).name);
             return Err(problem(&why).did_you_mean(step, fields.iter().map(|field| &*field.name)));
         };
-        let Resolve::Member(member) = &field.resolve else {
-            return Err(problem(&format!("`{step}` is the result of a call itself")));
-        };
-        members.extend(member.iter().cloned());
+        let is_call = reads.called.iter().any(|(owner, called)| {
+            *owner == id && fields.get(called.index()).is_some_and(|called| called.name == field.name)
+        });
+        match &field.resolve {
+            Resolve::Member(member) if !is_call => members.extend(member.iter().cloned()),
+            _ => return Err(problem(&format!("`{step}` is the result of a call itself"))),
+        }
         if index + 1 == path.len() {
             fits(name, &field.ty, place, false, reads.schema)?;
         } else if field.ty.is_list() {
