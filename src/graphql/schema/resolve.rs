@@ -75,6 +75,15 @@ impl Rest {
         Ok(Some(target))
     }
 
+    /// Whether its call differs from parent to parent, the keys of a batch apart.
+    pub fn reads_parent(&self) -> bool {
+        let texts = self.query.iter().map(|(_, template)| template);
+        let fields = self.headers.iter().map(|(_, template)| template);
+        self.path.reads_parent()
+            || texts.chain(fields).any(Template::reads_parent)
+            || self.body.as_ref().is_some_and(BodyTemplate::reads_parent)
+    }
+
     /// Whether its call differs from caller to caller.
     pub fn reads_claims(&self, source: &Source) -> bool {
         let texts = self.query.iter().map(|(_, template)| template);
