@@ -1,10 +1,10 @@
 //! From the answers of a level to the fields that wait for them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use super::{
-    gather::{Delivery, Key, Recipients},
-    level::{Answered, Run, Want},
+    gather::{Delivery, Group, Level, Origin},
+    level::{Answered, CallId, Run, Want},
 };
 use crate::graphql::{
     complete::Found,
@@ -15,60 +15,98 @@ use crate::graphql::{
     schema::{NotFound, Rest},
 };
 
+/// The elements of a group's answers by the places of their keys; `None` for keys whose answer
+/// is no list.
+type Shares = Vec<Option<Vec<NodeId>>>;
+
 impl Run<'_> {
-    /// Completes the fields that waited for a call.
-    pub(super) fn deliver(&mut self, delivery: Delivery) {
-        let cx = self.cx;
-        let field = cx.plan.field(delivery.field);
-        let Some(rest) = field.rest(cx.schema) else { return };
-        match (self.answers[delivery.call.0].clone(), delivery.to) {
-            (Answered::Json(json), Recipients::One(want)) => {
-                let found = Found::of(&json, json.dig(NodeId::ROOT, &rest.select));
-                self.found(want.slot, field, Some(&json), found);
-            }
-            (Answered::Json(json), Recipients::Keys(keys)) => self.distribute(field, rest, &json, keys),
-            (Answered::Nothing, to) => to.wants().for_each(|want| self.nothing(want, field)),
-            (Answered::Refused(refusal), to) => {
-                to.wants().for_each(|want| self.refuse(want, field, rest, &refusal));
-            }
-            (Answered::Pending, to) => {
-                let error = GraphqlError::new(ErrorCode::Internal, "The call was never made.");
-                to.wants().for_each(|want| self.fail(want.slot, field, error.clone()));
+    /// Completes the fields of a level.
+    pub(super) fn deliver(&mut self, level: Level) {
+        let mut shares: Vec<Option<Shares>> = level.groups.iter().map(|_| None).collect();
+        for Delivery { want, origin } in level.deliveries {
+            let field = self.cx.plan.field(want.field);
+            let Some(rest) = field.rest(self.cx.schema) else { continue };
+            let Origin::Share(place, key) = origin else {
+                self.whole(&want, field, rest, origin);
+                continue;
+            };
+            let group = &level.groups[place];
+            let of_group = shares[place].get_or_insert_with(|| self.shares(group, rest));
+            match group.origin(key) {
+                Origin::Call(call) => self.share(&want, field, rest, *call, of_group[key].as_deref()),
+                other => self.whole(&want, field, rest, other.clone()),
             }
         }
     }
 
-    /// Gives each parent the elements that say they are its own.
-    fn distribute(&mut self, field: &Field, rest: &Rest, json: &Arc<Json>, keys: Vec<Key>) {
-        let Some(batch) = &rest.batch else { return };
-        let elements = json.dig(NodeId::ROOT, &rest.select).filter(|at| json.kind(*at) == Kind::Array);
+    /// A field whose value is a whole answer.
+    fn whole(&mut self, want: &Want, field: &Field, rest: &Rest, origin: Origin) {
+        match origin {
+            Origin::Nothing | Origin::Share(..) => self.nothing(want, field, rest),
+            Origin::Failed(error) => self.fail(want.slot, field, error),
+            Origin::Call(call) => match self.answers[call.0].clone() {
+                Answered::Json(json) => {
+                    let found = Found::of(&json, json.dig(NodeId::ROOT, &rest.select));
+                    self.found(want.slot, field, Some(&json), found);
+                }
+                other => self.unanswered(want, field, rest, &other),
+            },
+        }
+    }
+
+    /// A field whose value is what an answer has for its parent.
+    fn share(&mut self, want: &Want, field: &Field, rest: &Rest, call: CallId, elements: Option<&[NodeId]>) {
+        let json = match self.answers[call.0].clone() {
+            Answered::Json(json) => json,
+            other => return self.unanswered(want, field, rest, &other),
+        };
         let Some(elements) = elements else {
             let error = GraphqlError::new(ErrorCode::UpstreamInvalid, "The service did not answer with a list.");
-            let wants = keys.iter().flat_map(|key| &key.wants);
-            return wants.for_each(|want| self.fail(want.slot, field, error.clone()));
+            return self.fail(want.slot, field, error);
         };
-        let mut owned: HashMap<_, Vec<NodeId>, ahash::RandomState> = HashMap::default();
-        for element in json.items(elements) {
-            if let Some(owner) = batch.owner_of(json, element) {
-                owned.entry(owner).or_default().push(element);
+        let found = match elements.first() {
+            _ if field.shape.is_list() => Found::Items(elements),
+            first => Found::of(&json, first.copied()),
+        };
+        self.found(want.slot, field, Some(&json), found);
+    }
+
+    /// Gives each key the elements that say they belong to it.
+    fn shares(&self, group: &Group, rest: &Rest) -> Shares {
+        let mut shares: Shares = vec![None; group.len()];
+        for (part, keys) in shares.chunks_mut(group.max).enumerate() {
+            let first = part * group.max;
+            let Origin::Call(call) = group.origin(first) else { continue };
+            let Answered::Json(json) = &self.answers[call.0] else { continue };
+            let Some(elements) = elements(json, rest) else { continue };
+            keys.fill(Some(Vec::new()));
+            for element in json.items(elements) {
+                let owner = rest.batch.as_ref().and_then(|batch| batch.owner_of(json, element));
+                let place = owner.and_then(|owner| group.places.get(&*owner));
+                // An element for a parent of another call is none that was asked for.
+                let own = place.and_then(|place| keys.get_mut(place.checked_sub(first)?)?.as_mut());
+                if let Some(own) = own {
+                    own.push(element);
+                }
             }
         }
-        for key in keys {
-            let elements = owned.get(&*key.text).map_or(&[][..], Vec::as_slice);
-            let found = match elements.first() {
-                _ if field.shape.is_list() => Found::Items(elements),
-                first => Found::of(json, first.copied()),
-            };
-            for want in key.wants {
-                self.found(want.slot, field, Some(json), found);
+        shares
+    }
+
+    fn unanswered(&mut self, want: &Want, field: &Field, rest: &Rest, answered: &Answered) {
+        match answered {
+            Answered::Refused(refusal) => self.refuse(want, field, rest, refusal),
+            Answered::Json(_) | Answered::Nothing => self.nothing(want, field, rest),
+            Answered::Pending => {
+                let error = GraphqlError::new(ErrorCode::Internal, "The call was never made.");
+                self.fail(want.slot, field, error);
             }
         }
     }
 
     /// There is nothing for a field: null, or no items.
-    pub(super) fn nothing(&mut self, want: &Want, field: &Field) {
-        let is_batched = field.rest(self.cx.schema).is_some_and(|rest| rest.batch.is_some());
-        let found = if is_batched && field.shape.is_list() { Found::Items(&[]) } else { Found::Null };
+    fn nothing(&mut self, want: &Want, field: &Field, rest: &Rest) {
+        let found = if rest.batch.is_some() && field.shape.is_list() { Found::Items(&[]) } else { Found::Null };
         self.found(want.slot, field, None, found);
     }
 
@@ -81,12 +119,6 @@ impl Run<'_> {
     }
 }
 
-impl Recipients {
-    fn wants(&self) -> impl Iterator<Item = &Want> {
-        let (one, keys): (_, &[Key]) = match self {
-            Self::One(want) => (Some(want), &[]),
-            Self::Keys(keys) => (None, keys),
-        };
-        one.into_iter().chain(keys.iter().flat_map(|key| &key.wants))
-    }
+fn elements(json: &Arc<Json>, rest: &Rest) -> Option<NodeId> {
+    json.dig(NodeId::ROOT, &rest.select).filter(|at| json.kind(*at) == Kind::Array)
 }

@@ -9,11 +9,10 @@ use serde_json::{Map, Value};
 use super::level::{Answered, CallId, Run, Want};
 use crate::graphql::{
     call::Call,
-    complete::Found,
     errors::{ErrorCode, GraphqlError},
     failure::Refusal,
     json::{Json, NodeId},
-    plan::{Field, FieldIndex},
+    plan::FieldIndex,
     schema::{Batch, BatchStyle, Rest, SourceId},
     template::{Scope, Target, Unfit},
 };
@@ -30,7 +29,9 @@ pub(super) struct Identity {
 #[derive(Debug, Default)]
 pub(super) struct Level {
     pub(super) calls: Vec<Pending>,
+    /// In the order of the fields, so that of several errors the first counts.
     pub(super) deliveries: Vec<Delivery>,
+    pub(super) groups: Vec<Group>,
 }
 
 /// A call that is about to be made.
@@ -44,30 +45,83 @@ pub(super) struct Pending {
     pub(super) invalidates: Vec<String>,
 }
 
-/// Fields that wait for a call.
+/// A field that waited, and where its value comes from.
 #[derive(Debug)]
 pub(super) struct Delivery {
-    pub(super) call: CallId,
+    pub(super) want: Want,
+    pub(super) origin: Origin,
+}
+
+/// Where the value of a field that waited comes from.
+#[derive(Clone, Debug)]
+pub(super) enum Origin {
+    /// Nowhere: a value that the call needs is null.
+    Nothing,
+    /// The call cannot be made.
+    Failed(GraphqlError),
+    /// The answer of a call.
+    Call(CallId),
+    /// The elements of a group's answers with this key, by their places.
+    Share(usize, usize),
+}
+
+/// One field of many parents, whose calls become few.
+#[derive(Debug)]
+pub(super) struct Group {
     pub(super) field: FieldIndex,
-    pub(super) to: Recipients,
+    /// The keys of the parents, each once, in the order of the parents.
+    keys: Vec<Key>,
+    /// The places of the keys.
+    pub(super) places: HashMap<String, usize, ahash::RandomState>,
+    /// Where the elements of each so many keys come from.
+    origins: Vec<Origin>,
+    /// How many keys a call takes.
+    pub(super) max: usize,
 }
 
+/// A key of parents.
 #[derive(Debug)]
-pub(super) enum Recipients {
-    /// The answer is the value of one.
-    One(Want),
-    /// Elements of the answer go to parents by their keys.
-    Keys(Vec<Key>),
+struct Key {
+    text: String,
+    /// The first parent that has it.
+    parent: Option<(Arc<Json>, NodeId)>,
+    /// How many have it.
+    count: usize,
 }
 
-/// A parent's key, and the fields of the parents that have it.
-#[derive(Debug)]
-pub(super) struct Key {
-    pub(super) text: String,
-    pub(super) wants: Vec<Want>,
+impl Group {
+    fn new(field: FieldIndex, max: usize) -> Self {
+        Self { field, keys: Vec::new(), places: HashMap::default(), origins: Vec::new(), max: max.max(1) }
+    }
+
+    /// Where the elements of a key come from.
+    pub(super) fn origin(&self, key: usize) -> &Origin {
+        self.origins.get(key / self.max).unwrap_or(&Origin::Nothing)
+    }
+
+    /// How many keys there are.
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    fn place(&mut self, text: String, want: &Want) -> usize {
+        let next = self.keys.len();
+        match self.places.get(&text) {
+            Some(place) => {
+                self.keys[*place].count += 1;
+                *place
+            }
+            None => {
+                self.places.insert(text.clone(), next);
+                self.keys.push(Key { text, parent: want.parent.clone(), count: 1 });
+                next
+            }
+        }
+    }
 }
 
 /// A call as the schema says it, without what depends on the time.
+#[derive(Clone)]
 struct Draft {
     target: Target,
     fields: Vec<(HeaderName, HeaderValue)>,
@@ -79,110 +133,84 @@ impl<'a> Run<'a> {
     pub(super) fn gather(&mut self, wants: Vec<Want>) -> Level {
         let cx = self.cx;
         let mut level = Level::default();
-        let mut batches: Vec<(FieldIndex, Vec<Want>)> = Vec::new();
         for want in wants {
             let Some(rest) = cx.plan.field(want.field).rest(cx.schema) else { continue };
             if !self.tree.is_alive(want.slot) {
                 continue;
             }
-            if rest.batch.is_none() || want.parent.is_none() {
-                self.single(want, rest, &mut level);
-                continue;
-            }
-            match batches.iter_mut().find(|(field, _)| *field == want.field) {
-                Some((_, wants)) => wants.push(want),
-                None => batches.push((want.field, vec![want])),
-            }
+            let origin = match &rest.batch {
+                Some(batch) if want.parent.is_some() => self.join(&want, batch, &mut level),
+                _ => self.single(&want, rest, &mut level),
+            };
+            level.deliveries.push(Delivery { want, origin });
         }
-        for (index, wants) in batches {
-            let field = cx.plan.field(index);
-            if let Some(rest) = field.rest(cx.schema)
+        let mut groups = std::mem::take(&mut level.groups);
+        for group in &mut groups {
+            if let Some(rest) = cx.plan.field(group.field).rest(cx.schema)
                 && let Some(batch) = &rest.batch
             {
-                self.batch(index, field, rest, batch, wants, &mut level);
+                self.batch(group, rest, batch, &mut level);
             }
         }
+        level.groups = groups;
         level
     }
 
-    fn single(&mut self, want: Want, rest: &Rest, level: &mut Level) {
-        let field = self.cx.plan.field(want.field);
+    fn single(&mut self, want: &Want, rest: &Rest, level: &mut Level) -> Origin {
         match self.draft(want.field, rest, want.parent.as_ref()) {
-            Ok(Some(draft)) => {
-                let call = self.call(want.field, rest, draft, 1, level);
-                level.deliveries.push(Delivery { call, field: want.field, to: Recipients::One(want) });
-            }
-            Ok(None) => self.found(want.slot, field, None, Found::Null),
-            Err(unfit) => self.fail(want.slot, field, misplaced(unfit)),
+            Ok(Some(draft)) => Origin::Call(self.call(want.field, rest, draft, 1, level)),
+            Ok(None) => Origin::Nothing,
+            Err(unfit) => Origin::Failed(misplaced(unfit)),
         }
     }
 
-    fn batch(
-        &mut self,
-        index: FieldIndex,
-        field: &Field,
-        rest: &Rest,
-        batch: &Batch,
-        wants: Vec<Want>,
-        level: &mut Level,
-    ) {
+    /// Adds a parent to the group of its field.
+    fn join(&self, want: &Want, batch: &Batch, level: &mut Level) -> Origin {
+        let known = level.groups.iter().position(|group| group.field == want.field);
+        let group = known.unwrap_or_else(|| {
+            level.groups.push(Group::new(want.field, batch.max));
+            level.groups.len() - 1
+        });
+        match batch.value.text(&self.scope(want.field, want.parent.as_ref())) {
+            Ok(Some(text)) => Origin::Share(group, level.groups[group].place(text, want)),
+            Ok(None) => Origin::Nothing,
+            Err(unfit) => Origin::Failed(misplaced(unfit)),
+        }
+    }
+
+    /// The calls of a group.
+    fn batch(&mut self, group: &mut Group, rest: &Rest, batch: &Batch, level: &mut Level) {
+        let index = group.field;
         let draft = match self.draft(index, rest, None) {
             Ok(Some(draft)) => draft,
-            Ok(None) => return wants.iter().for_each(|want| self.found(want.slot, field, None, Found::Null)),
-            Err(unfit) => return wants.iter().for_each(|want| self.fail(want.slot, field, misplaced(unfit))),
+            Ok(None) => return,
+            Err(unfit) => {
+                let parts = group.keys.len().div_ceil(group.max);
+                group.origins = vec![Origin::Failed(misplaced(unfit)); parts];
+                return;
+            }
         };
-        let mut keys = self.keys(index, field, batch, wants);
-        while !keys.is_empty() {
-            let rest_of_keys = keys.split_off(batch.max.min(keys.len()));
-            let part = std::mem::replace(&mut keys, rest_of_keys);
-            let mut draft = Draft { target: draft.target.clone(), fields: draft.fields.clone(), body: draft.body.clone() };
-            batch.extend(&mut draft.target, part.iter().map(|key| Cow::Borrowed(&*key.text)));
+        for keys in group.keys.chunks(group.max) {
+            let Draft { mut target, fields, mut body } = draft.clone();
+            batch.extend(&mut target, keys.iter().map(|key| Cow::Borrowed(&*key.text)));
             if batch.style == BatchStyle::Body {
-                let mut members = match draft.body.take() {
+                let mut members = match body.take() {
                     Some(Value::Object(members)) => members,
                     _ => Map::new(),
                 };
-                let keys = part.iter().map(|key| self.body_key(index, batch, key)).collect();
+                let keys = keys.iter().map(|key| self.body_key(index, batch, key)).collect();
                 members.insert(batch.param.to_string(), keys);
-                draft.body = Some(Value::Object(members));
+                body = Some(Value::Object(members));
             }
-            let parents = part.iter().map(|key| key.wants.len()).sum();
-            let call = self.call(index, rest, draft, parents, level);
-            level.deliveries.push(Delivery { call, field: index, to: Recipients::Keys(part) });
+            let parents = keys.iter().map(|key| key.count).sum();
+            let call = self.call(index, rest, Draft { target, fields, body }, parents, level);
+            group.origins.push(Origin::Call(call));
         }
-    }
-
-    /// The keys of parents, each once, in the order of the parents.
-    fn keys(&mut self, index: FieldIndex, field: &Field, batch: &Batch, wants: Vec<Want>) -> Vec<Key> {
-        let mut keys: Vec<Key> = Vec::with_capacity(wants.len());
-        let mut places: HashMap<String, usize, ahash::RandomState> = HashMap::default();
-        for want in wants {
-            let text = match batch.value.text(&self.scope(index, want.parent.as_ref())) {
-                Ok(Some(text)) => text,
-                Ok(None) => {
-                    self.nothing(&want, field);
-                    continue;
-                }
-                Err(unfit) => {
-                    self.fail(want.slot, field, misplaced(unfit));
-                    continue;
-                }
-            };
-            match places.get(&text) {
-                Some(place) => keys[*place].wants.push(want),
-                None => {
-                    places.insert(text.clone(), keys.len());
-                    keys.push(Key { text, wants: vec![want] });
-                }
-            }
-        }
-        keys
     }
 
     /// A key as it stands in a body: a number remains one.
     fn body_key(&self, index: FieldIndex, batch: &Batch, key: &Key) -> Value {
-        let parent = key.wants.first().and_then(|want| want.parent.as_ref());
-        let value = batch.value.value(&self.scope(index, parent)).ok().flatten();
+        let value = batch.value.value(&self.scope(index, key.parent.as_ref())).ok().flatten();
         value.map_or_else(|| Value::from(&*key.text), Cow::into_owned)
     }
 

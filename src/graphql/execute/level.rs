@@ -143,11 +143,9 @@ impl<'a> Run<'a> {
     async fn levels(&mut self, fetch: &dyn Fetch) {
         while !self.wants.is_empty() {
             let wants = std::mem::take(&mut self.wants);
-            let level = self.gather(wants);
-            self.send(level.calls, fetch).await;
-            for delivery in level.deliveries {
-                self.deliver(delivery);
-            }
+            let mut level = self.gather(wants);
+            self.send(std::mem::take(&mut level.calls), fetch).await;
+            self.deliver(level);
         }
     }
 
