@@ -74,12 +74,10 @@ pub(super) fn select<'d>(
         (DocumentOperations::Multiple(_), None) => {
             not_found("Must provide operation name if query contains multiple operations.".to_owned())
         }
-        (DocumentOperations::Multiple(operations), Some(wanted)) => {
-            match operations.get_key_value(wanted) {
-                Some((name, definition)) => Ok(Operation { name: Some(name), definition }),
-                None => not_found(unknown(wanted)),
-            }
-        }
+        (DocumentOperations::Multiple(operations), Some(wanted)) => match operations.get_key_value(wanted) {
+            Some((name, definition)) => Ok(Operation { name: Some(name), definition }),
+            None => not_found(unknown(wanted)),
+        },
         (DocumentOperations::Single(_), Some(wanted)) => not_found(unknown(wanted)),
     }
 }

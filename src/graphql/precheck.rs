@@ -38,10 +38,15 @@ pub(super) fn text(text: &str, limits: &GraphqlLimitsConfig) -> Result<(), Vec<G
     let nesting = limits.depth.max(limits.introspection_depth).saturating_add(NESTING_EXTRA);
     match scan::scan(text, &Bounds { tokens: limits.tokens, nesting }) {
         Ok(scanned) if scanned.repeated.is_empty() => Ok(()),
-        Ok(scanned) => Err(scanned.repeated.into_iter().take(limits.errors).map(|twice| {
-            let message = format!("There can be only one input field named \"{}\".", twice.name);
-            GraphqlError::new(ErrorCode::ValidationFailed, message).at(twice.at)
-        }).collect()),
+        Ok(scanned) => Err(scanned
+            .repeated
+            .into_iter()
+            .take(limits.errors)
+            .map(|twice| {
+                let message = format!("There can be only one input field named \"{}\".", twice.name);
+                GraphqlError::new(ErrorCode::ValidationFailed, message).at(twice.at)
+            })
+            .collect()),
         Err(fault) => Err(vec![of_fault(fault, limits)]),
     }
 }
@@ -49,9 +54,7 @@ pub(super) fn text(text: &str, limits: &GraphqlLimitsConfig) -> Result<(), Vec<G
 fn of_fault(fault: Fault, limits: &GraphqlLimitsConfig) -> GraphqlError {
     let Fault { at, message, bound } = fault;
     match bound {
-        Some("tokens") => {
-            too_large("tokens", limits.tokens, &format!("The document has {message}.")).at(at)
-        }
+        Some("tokens") => too_large("tokens", limits.tokens, &format!("The document has {message}.")).at(at),
         Some(_) => too_large("depth", limits.depth, &format!("The document is {message}.")).at(at),
         None => {
             let message = message.replacen("syntax error", "Syntax Error", 1);
@@ -93,8 +96,12 @@ impl Size {
 ///
 /// # Errors
 /// The first limit that an operation or a fragment exceeds, or a cycle of fragments.
-pub(super) fn document(document: &ExecutableDocument, limits: &GraphqlLimitsConfig) -> Result<(), GraphqlError> {
-    let mut measure = Measure { document, known: HashMap::with_capacity(document.fragments.len()), path: Vec::new() };
+pub(super) fn document(
+    document: &ExecutableDocument,
+    limits: &GraphqlLimitsConfig,
+) -> Result<(), GraphqlError> {
+    let mut measure =
+        Measure { document, known: HashMap::with_capacity(document.fragments.len()), path: Vec::new() };
     let mut total = 0_usize;
     for (name, fragment) in &document.fragments {
         let size = measure.fragment(name, fragment)?;

@@ -120,7 +120,9 @@ impl<'a> Scanner<'a> {
         let token = match byte {
             b'{' | b'[' | b'(' => {
                 if self.frames.len() >= bounds.nesting {
-                    return Err(self.bound("nesting", format!("nested more than {} levels deep", bounds.nesting)));
+                    return Err(
+                        self.bound("nesting", format!("nested more than {} levels deep", bounds.nesting))
+                    );
                 }
                 let within = self.frames.last();
                 let is_value = within.is_some_and(|frame| frame.is_object || frame.closing != b'}');

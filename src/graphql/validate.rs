@@ -46,7 +46,10 @@ impl Validator {
         let introspection = outside::build(schema)
             .limit_recursive_depth(DEPTH_MAX)
             .validation_mode(async_graphql::ValidationMode::Fast);
-        Ok(Self { rules: rules.finish().map_err(failed)?, introspection: introspection.finish().map_err(failed)? })
+        Ok(Self {
+            rules: rules.finish().map_err(failed)?,
+            introspection: introspection.finish().map_err(failed)?,
+        })
     }
 
     /// The schema as text, without the gateway's directives.
@@ -60,7 +63,8 @@ impl Validator {
         // The library does not survive a variable of an unknown type.
         if errors.iter().all(|error| !values::is_unknown_type(error)) {
             let has_values = !errors.is_empty();
-            errors.extend(self.rules(document).into_iter().filter(|error| is_kept(&error.message, has_values)));
+            errors
+                .extend(self.rules(document).into_iter().filter(|error| is_kept(&error.message, has_values)));
         }
         if errors.is_empty() {
             errors = overlap::check(schema, document);
@@ -113,7 +117,8 @@ impl Validator {
 
 /// Whether an error of the library is of a rule that is not ours.
 fn is_kept(message: &str, has_values: bool) -> bool {
-    let is_position = message.starts_with("Variable \"") && message.contains(" used in position expecting type ");
+    let is_position =
+        message.starts_with("Variable \"") && message.contains(" used in position expecting type ");
     let is_overlap = message.starts_with("Fields \"") && message.contains(" conflict because ");
     let is_missing = message.contains(" argument \"") && message.ends_with(" is required but not provided");
     let is_value = message.starts_with("Invalid value for argument ")

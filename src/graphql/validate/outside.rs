@@ -3,8 +3,8 @@
 use async_graphql::{
     Name, Value as Constant,
     dynamic::{
-        Enum, EnumItem, Field, FieldFuture, InputObject, InputValue as OutsideInput, Interface, InterfaceField,
-        Object, Scalar, Schema as Outside, SchemaBuilder, TypeRef as OutsideRef, Union,
+        Enum, EnumItem, Field, FieldFuture, InputObject, InputValue as OutsideInput, Interface,
+        InterfaceField, Object, Scalar, Schema as Outside, SchemaBuilder, TypeRef as OutsideRef, Union,
     },
 };
 use serde_json::Value;
@@ -45,17 +45,22 @@ fn register(schema: &Schema, def: &TypeDef, builder: SchemaBuilder) -> SchemaBui
         TypeKind::Input(input) => {
             let object = with!(InputObject::new(name()), description, def.description.as_deref());
             let object = if input.one_of { object.oneof() } else { object };
-            builder.register(input.fields.iter().fold(object, |object, field| object.field(argument(schema, field))))
+            builder.register(
+                input.fields.iter().fold(object, |object, field| object.field(argument(schema, field))),
+            )
         }
         TypeKind::Object(object) => {
             let outside = with!(Object::new(name()), description, def.description.as_deref());
-            let outside = object.fields.iter().fold(outside, |outside, def| outside.field(field(schema, def)));
+            let outside =
+                object.fields.iter().fold(outside, |outside, def| outside.field(field(schema, def)));
             builder.register(names(&object.interfaces).into_iter().fold(outside, Object::implement))
         }
         TypeKind::Interface(interface) => {
             let outside = with!(Interface::new(name()), description, def.description.as_deref());
-            let outside =
-                interface.fields.iter().fold(outside, |outside, def| outside.field(interface_field(schema, def)));
+            let outside = interface
+                .fields
+                .iter()
+                .fold(outside, |outside, def| outside.field(interface_field(schema, def)));
             builder.register(names(&interface.interfaces).into_iter().fold(outside, Interface::implement))
         }
         TypeKind::Union(union) => {

@@ -170,7 +170,8 @@ impl<'d> Check<'_, 'd> {
                     return;
                 }
                 if let [first, others @ ..] = &*meeting {
-                    let conflict = others.iter().find_map(|other| Some((other, differs(first.field, other.field)?)));
+                    let conflict =
+                        others.iter().find_map(|other| Some((other, differs(first.field, other.field)?)));
                     if let Some((other, why)) = conflict {
                         self.conflict(key, &why, first, other);
                         continue;

@@ -158,12 +158,15 @@ impl<'d> Walk<'_, 'd> {
                 && let Err(messages) = coerce::constant(self.schema, &ty, &default.node.clone().into_value())
             {
                 let at = position(default.pos);
-                let errors = messages.into_iter().map(|text| GraphqlError::new(ErrorCode::ValidationFailed, text).at(at));
+                let errors = messages
+                    .into_iter()
+                    .map(|text| GraphqlError::new(ErrorCode::ValidationFailed, text).at(at));
                 self.errors.extend(errors);
             }
-            let has_default = def.default_value.as_ref().is_some_and(|default| {
-                !matches!(default.node, async_graphql_value::ConstValue::Null)
-            });
+            let has_default = def
+                .default_value
+                .as_ref()
+                .is_some_and(|default| !matches!(default.node, async_graphql_value::ConstValue::Null));
             types.insert(def.name.node.as_str(), (ty, has_default, at));
         }
         let mut seen = HashSet::new();
@@ -175,8 +178,9 @@ impl<'d> Walk<'_, 'd> {
                 {
                     let (is, should) = (self.schema.display(ty), self.schema.display(expected));
                     let name = &usage.name;
-                    let message =
-                        format!("Variable \"${name}\" of type \"{is}\" used in position expecting type \"{should}\".");
+                    let message = format!(
+                        "Variable \"${name}\" of type \"{is}\" used in position expecting type \"{should}\"."
+                    );
                     let error = GraphqlError::new(ErrorCode::ValidationFailed, message);
                     self.errors.push(error.at(*at).at(usage.at));
                 }
