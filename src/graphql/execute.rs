@@ -230,3 +230,6 @@ fn too_dear(cost: u64, max: u64) -> GraphqlError {
     let message = format!("The operation costs {cost}; at most {max} is allowed.");
     GraphqlError::new(ErrorCode::CostExceeded, message).with("cost", cost).with("max", max)
 }
+
+#[cfg(test)]
+mod tests;

@@ -44,8 +44,8 @@ impl<'a> Rest<'a> {
         let ok = |value: Value| (200, value.to_string());
         match first.as_str() {
             "status" => {
-                let status = more[0].parse().expect("a status");
-                return (status, json!({"title": "as asked", "code": "ASKED"}).to_string());
+                let asked = more[0].parse().ok().filter(|status| (400..600).contains(status));
+                return (asked.unwrap_or(500), json!({"title": "as asked", "code": "ASKED"}).to_string());
             }
             "text" => return (200, self.data["text"].as_str().expect("a text").to_owned()),
             "echo" => return ok(body),
