@@ -17,7 +17,7 @@ use super::{
     finding::{ConfigError, Finding, Problem, Severity},
     merge, path,
     repair::{self, Located},
-    source::{Attached, Source},
+    source::Source,
     tree::{self, Node, Place, Value},
     validate,
 };
@@ -36,10 +36,6 @@ pub struct Loaded {
     /// What is probably not meant.
     pub warnings: Vec<Finding>,
 }
-
-/// The key of GraphQL's schema file.
-const SCHEMA: &str = "traffic.graphql.schema";
-const SCHEMA_SECTION: &str = "traffic.graphql";
 
 /// The largest file that is read, for the configuration and for secrets.
 const FILE_MAX: u64 = 16 << 20;
@@ -170,32 +166,35 @@ fn assemble(files: &Files, env: &dyn Fn(&str) -> Option<String>) -> (Source, Ass
     expand::expand(&mut tree, &Sources { env, file: &read_text }, &mut outcome);
     located.append(&mut outcome.findings);
     let texts = files.iter().map(|(_, text)| text.clone()).collect();
-    let attached = schema(&tree, files).map_err(|problem| located.push(problem)).ok().flatten();
-    let attached = attached.into_iter().collect();
-    let source = Source { names, texts, tree, substituted: outcome.substituted, attached };
+    let mut source = Source { names, texts, tree, substituted: outcome.substituted, attached: Vec::new() };
+    located.extend(attach_schema(files, &mut source));
     let complete = syntax.is_empty();
     let mut findings: Vec<_> = located.into_iter().map(|located| source.finding(located)).collect();
     findings.extend(syntax.into_iter().map(|error| source.syntax_error(error)));
     (source, Assembly { findings, complete })
 }
 
-/// The schema file of GraphQL, whose path starts at the directory of the file that names it.
-fn schema(tree: &Node, files: &Files) -> Result<Option<Attached>, Located> {
-    let graphql = path::find(tree, SCHEMA_SECTION);
-    let named = path::find(tree, SCHEMA);
-    let Value::Text(text) = &named.node.value else { return Ok(None) };
-    if std::ptr::eq(graphql.node, named.node) {
-        return Ok(None);
-    }
-    let directory = files.get(named.place.file).and_then(|(path, _)| path.parent());
-    let file = directory.map_or_else(|| PathBuf::from(text), |directory| directory.join(text));
-    let name = file.display().to_string();
+/// The key that names the schema of GraphQL.
+const SCHEMA: &str = "traffic.graphql.schema";
+
+/// Reads the schema of GraphQL beside the configuration: what it says is configuration too.
+fn attach_schema(files: &Files, source: &mut Source) -> Option<Located> {
+    let found = path::find(&source.tree, SCHEMA);
+    let Value::Text(named) = &found.node.value else { return None };
+    let (named, place) = (PathBuf::from(named), found.place);
+    let directory = files.get(place.file).and_then(|(file, _)| file.parent()).unwrap_or(Path::new(""));
+    let file = directory.join(&named);
     match read_text(&file) {
-        Ok(text) => Ok(Some(Attached { path: SCHEMA, name, text })),
+        Ok(text) => {
+            source.attached.push((SCHEMA, source.names.len()));
+            source.names.push(file.display().to_string());
+            source.texts.push(text);
+            None
+        }
         Err(error) => {
-            let problem = Problem::new(SCHEMA, format!("cannot read `{name}`: {error}"));
-            let problem = problem.hint("relative paths start at the directory of the file that names it");
-            Err(Located { place: named.place, problem })
+            let message = format!("cannot read the schema `{}`: {error}", file.display());
+            let hint = "a relative path starts at the directory of the file that names it";
+            Some(Located { place, problem: Problem::new(SCHEMA, message).hint(hint) })
         }
     }
 }
@@ -214,8 +213,9 @@ fn check<T>(
     findings.extend(located.into_iter().map(|located| source.finding(located)));
     let as_written = findings.is_empty();
     let Some(mut config) = config else { return Err(ConfigError::new(findings)) };
-    if let (Some(graphql), [schema, ..]) = (&mut config.traffic.graphql, &*source.attached) {
-        graphql.sdl = schema.text.as_str().into();
+    if let Some(graphql) = &mut config.traffic.graphql {
+        let attached = source.attached.iter().find(|(path, _)| *path == SCHEMA);
+        graphql.sdl = attached.map(|(_, file)| source.texts[*file].as_str().into()).unwrap_or_default();
     }
 
     let mut problems = bounds::check(&source.tree);

@@ -7,10 +7,10 @@ use std::{
 
 use super::{
     expand::Substituted,
-    finding::{self, ConfigError, Finding, LineColumn, Problem},
+    finding::{self, ConfigError, Finding, Problem},
     path,
     repair::Located,
-    tree::{Node, SyntaxError, Value},
+    tree::{Node, Place, SyntaxError, Value},
 };
 
 /// What was read: the text of the files, and the tree they form together.
@@ -23,19 +23,9 @@ pub struct Source {
     pub(super) texts: Vec<String>,
     pub(super) tree: Node,
     pub(super) substituted: Vec<Substituted>,
-    /// Files that keys name and whose text belongs to the configuration.
-    pub(super) attached: Vec<Attached>,
-}
-
-/// The text of a file that a key names.
-#[derive(Clone, Hash)]
-pub(super) struct Attached {
-    /// The key.
-    pub path: &'static str,
-    /// The file, as it is shown.
-    pub name: String,
-    /// What it says.
-    pub text: String,
+    /// The files that keys name and whose content is part of the configuration: the path of the
+    /// key, and the place among the files.
+    pub(super) attached: Vec<(&'static str, usize)>,
 }
 
 /// Shorter values are replaced only where the problem is about them: in other
@@ -58,7 +48,7 @@ impl Source {
     /// A number that changes when the files or what was substituted change.
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (&self.names, &self.texts, &self.substituted, &self.attached).hash(&mut hasher);
+        (&self.names, &self.texts, &self.substituted).hash(&mut hasher);
         hasher.finish()
     }
 
@@ -69,18 +59,25 @@ impl Source {
         if found.repaired {
             return None;
         }
-        if let Some(place) = problem.inside
-            && let Some(attached) = self.attached.iter().find(|attached| attached.path == problem.path)
-        {
-            return Some(self.finding_inside(attached, place, problem));
-        }
         if let (Some(raw), Value::Text(text)) = (&found.node.expanded_from, &found.node.value)
             && !text.is_empty()
         {
             problem.message = problem.message.replace(text.as_str(), raw);
             problem.hint = problem.hint.map(|hint| hint.replace(text.as_str(), raw));
         }
-        Some(self.finding(Located { place: found.place, problem }))
+        let place = self.inside(&problem).unwrap_or(found.place);
+        Some(self.finding(Located { place, problem }))
+    }
+
+    /// The place of a problem that is about the content of an attached file.
+    fn inside(&self, problem: &Problem) -> Option<Place> {
+        let at = problem.inside?;
+        let (_, file) = self.attached.iter().find(|(path, _)| *path == problem.path)?;
+        let (line, column) = (at.line as usize, at.column as usize);
+        let text = self.texts[*file].lines().nth(line.checked_sub(1)?)?;
+        let is_name = |c: &char| c.is_alphanumeric() || matches!(c, '_' | '@' | '$');
+        let width = text.chars().skip(column.saturating_sub(1)).take_while(is_name).count().max(1);
+        Some(Place { file: *file, line, column, width })
     }
 
     /// A finding with its excerpt, and without what was substituted.
@@ -100,22 +97,6 @@ impl Source {
                 .filter(|_| !problem.secret)
                 .and_then(|line| text?.lines().nth(line))
                 .map(str::to_owned),
-        }
-    }
-
-    /// A finding in a file that a key names.
-    fn finding_inside(&self, attached: &Attached, place: LineColumn, problem: Problem) -> Finding {
-        let number = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
-        let (line, column) = (number(place.line), number(place.column));
-        Finding {
-            severity: problem.severity,
-            file: attached.name.clone(),
-            line,
-            column,
-            width: 1,
-            message: self.conceal(problem.message),
-            hint: problem.hint.map(|hint| self.conceal(hint)),
-            excerpt: attached.text.lines().nth(line.saturating_sub(1)).map(str::to_owned),
         }
     }
 

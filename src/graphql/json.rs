@@ -73,6 +73,12 @@ struct Node {
 pub struct Hint(u32);
 
 impl Json {
+    /// The text `null`.
+    pub fn null() -> Json {
+        let node = Node { start: 0, end: 4, next: 1, count: 0, kind: Kind::Null, is_escaped: false };
+        Json { text: Bytes::from_static(b"null"), nodes: Box::new([node]) }
+    }
+
     /// What a value is.
     pub fn kind(&self, id: NodeId) -> Kind {
         self.node(id).kind

@@ -116,6 +116,14 @@ impl Schema {
         }
     }
 
+    /// How sources say which object an interface or a union is.
+    pub fn discriminator(&self, id: TypeId) -> Option<&Discriminator> {
+        match &self.get(id).kind {
+            TypeKind::Interface(def) | TypeKind::Union(def) => Some(&def.discriminator),
+            _ => None,
+        }
+    }
+
     /// Whether a type can be selected from: objects, interfaces and unions.
     pub fn is_composite(&self, id: TypeId) -> bool {
         matches!(self.get(id).kind, TypeKind::Object(_) | TypeKind::Interface(_) | TypeKind::Union(_))
@@ -308,7 +316,7 @@ pub struct FieldDef {
 }
 
 /// An argument, or a field of an input object.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct InputValue {
     /// Its name.
     pub name: Box<str>,

@@ -134,3 +134,6 @@ impl Report {
         Err(self.problems)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -7,7 +7,7 @@ mod body;
 mod compile;
 mod target;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -92,6 +92,25 @@ pub enum Unfit {
     /// Control characters in a header field.
     #[error("the value has characters that a header field cannot have")]
     NotFieldValue,
+}
+
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in &*self.parts {
+            match part {
+                Part::Literal(text) => f.write_str(text)?,
+                Part::Insert(insert) => {
+                    let root = match insert.from {
+                        Root::Args => "args",
+                        Root::Parent => "parent",
+                        Root::Claims => "claims",
+                    };
+                    write!(f, "{{{root}.{}}}", insert.path.join("."))?;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Template {
@@ -292,3 +311,6 @@ fn wire(schema: &Schema, ty: &TypeRef, value: &Value) -> Value {
         _ => value.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

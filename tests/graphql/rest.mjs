@@ -11,7 +11,10 @@ export class Rest {
     const url = new URL(target, "http://rest");
     const [first, ...more] = url.pathname.slice(1).split("/").map(decodeURIComponent);
     const ok = (value, status = 200) => ({ status, text: JSON.stringify(value) });
-    if (first === "status") return ok({ title: "as asked", code: "ASKED" }, Number(more[0]));
+    if (first === "status") {
+      const asked = Number(more[0]);
+      return ok({ title: "as asked", code: "ASKED" }, asked >= 400 && asked < 600 ? asked : 500);
+    }
     if (first === "text") return { status: 200, text: this.data.text };
     if (first === "echo") return ok(body);
     if (first === "counter") {

@@ -1,6 +1,6 @@
 //! Where the value of a field comes from.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use http::{HeaderName, HeaderValue, Method};
 
@@ -14,7 +14,7 @@ use crate::graphql::{
 #[derive(Debug)]
 pub struct Source {
     /// Its name in the schema.
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// The beginning of the paths of its calls, such as `/api/v2/patients`. It ends without a
     /// slash; empty for the whole route table.
     pub route: Box<str>,
@@ -73,6 +73,24 @@ impl Rest {
             template.parameter(name, scope, &mut target)?;
         }
         Ok(Some(target))
+    }
+
+    /// Whether its call differs from parent to parent, the keys of a batch apart.
+    pub fn reads_parent(&self) -> bool {
+        let texts = self.query.iter().map(|(_, template)| template);
+        let fields = self.headers.iter().map(|(_, template)| template);
+        self.path.reads_parent()
+            || texts.chain(fields).any(Template::reads_parent)
+            || self.body.as_ref().is_some_and(BodyTemplate::reads_parent)
+    }
+
+    /// Whether its call differs from caller to caller.
+    pub fn reads_claims(&self, source: &Source) -> bool {
+        let texts = self.query.iter().map(|(_, template)| template);
+        let fields = self.headers.iter().chain(&source.headers).map(|(_, template)| template);
+        self.path.reads_claims()
+            || texts.chain(fields).any(Template::reads_claims)
+            || self.body.as_ref().is_some_and(BodyTemplate::reads_claims)
     }
 
     /// The fields of a call: those of the source, then its own.

@@ -56,4 +56,14 @@ impl BodyTemplate {
             Self::List(items) => items.iter().any(Self::reads_parent),
         }
     }
+
+    /// Whether a part of it reads claims.
+    pub fn reads_claims(&self) -> bool {
+        match self {
+            Self::Constant(_) => false,
+            Self::Template(template) => template.reads_claims(),
+            Self::Object(members) => members.iter().any(|(_, member)| member.reads_claims()),
+            Self::List(items) => items.iter().any(Self::reads_claims),
+        }
+    }
 }
