@@ -45,8 +45,12 @@ mod tests {
 
     fn config() -> (Config, Sockets) {
         let services = Sockets::free().unwrap();
-        let text =
-            config_text("127.0.0.1:18080".parse().unwrap(), "127.0.0.1:19900".parse().unwrap(), &services, "a.graphql");
+        let text = config_text(
+            "127.0.0.1:18080".parse().unwrap(),
+            "127.0.0.1:19900".parse().unwrap(),
+            &services,
+            "a.graphql",
+        );
         assert!(!text.contains("${"), "{text}");
         (serde_yaml::from_str(&text).unwrap(), services)
     }

@@ -10,7 +10,7 @@
 mod accept;
 mod request;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -18,7 +18,7 @@ use http::{Method, StatusCode, header};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 pub use self::{
     accept::{Media, Wanted},
@@ -26,6 +26,8 @@ pub use self::{
 };
 use super::{answer, context::RequestContext, headers, inner::Origin, rejection::Rejection};
 use crate::{
+    auth::Identity,
+    graphql::Caller,
     local_response::{self, LocalResponse},
     runtime::{
         resources::Resources,
@@ -247,5 +249,21 @@ fn code(rejection: &Rejection, status: StatusCode) -> &'static str {
         (_, StatusCode::GATEWAY_TIMEOUT) => "DEADLINE_EXCEEDED",
         (_, status) if status.is_client_error() => "BAD_REQUEST",
         _ => "INTERNAL",
+    }
+}
+
+/// What is known of whoever asks, as the engine takes it.
+pub fn caller(identity: Option<&Identity>) -> Caller<'_> {
+    static NOBODY: OnceLock<Map<String, Value>> = OnceLock::new();
+    match identity {
+        Some(identity) => Caller {
+            is_authenticated: true,
+            scopes: identity.scopes(),
+            roles: identity.roles(),
+            claims: identity.claims(),
+        },
+        None => {
+            Caller { is_authenticated: false, scopes: &[], roles: &[], claims: NOBODY.get_or_init(Map::new) }
+        }
     }
 }

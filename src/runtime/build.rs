@@ -57,10 +57,7 @@ pub fn build(
         Some(section) => problems.take("traffic.api_versions", Versions::compile(section)).map(Arc::new),
         None => None,
     };
-    let graphql = match &config.graphql {
-        Some(section) => graphql(section, previous, &mut problems),
-        None => None,
-    };
+    let graphql = config.graphql.as_ref().and_then(|section| graphql(section, previous, &mut problems));
     let builder = RouteBuilder {
         config,
         graphql: graphql.as_ref(),
@@ -70,11 +67,7 @@ pub fn build(
         versions: versions.as_deref(),
         mappings: &mappings,
     };
-    let listing = config.api_versions.as_ref().map(|section| MatchConfig {
-        path: Some(OneOrMany::One(section.list_path().into_owned())),
-        method: Some(OneOrMany::One("GET".to_owned())),
-        ..MatchConfig::default()
-    });
+    let listing = listing_match(config);
     let mut routes = Vec::with_capacity(config.routes.len());
     for (index, route) in config.routes.iter().enumerate() {
         let at = format!("traffic.routes[{index}]");
@@ -100,8 +93,7 @@ pub fn build(
         return Err(problems.0);
     }
     let spells_versions = routes.iter().any(|entry| entry.value.spells_version);
-    let answers = |route: &&Arc<Route>| matches!(route.action, Action::Graphql(_));
-    let graphql = routes.iter().map(|entry| &entry.value).find(answers).cloned();
+    let graphql = builder.graphql_route(&routes, &mut problems);
     let table = problems.take("traffic.routes", RouteTable::build(routes));
     match (table, forwarding, auth) {
         (Some(routes), Some(forwarding), Some(auth)) => Ok(Snapshot {
@@ -122,17 +114,22 @@ pub fn build(
     }
 }
 
+/// The requests for the list of the versions.
+fn listing_match(config: &TrafficConfig) -> Option<MatchConfig> {
+    config.api_versions.as_ref().map(|section| MatchConfig {
+        path: Some(OneOrMany::One(section.list_path().into_owned())),
+        method: Some(OneOrMany::One("GET".to_owned())),
+        ..MatchConfig::default()
+    })
+}
+
 /// GraphQL's section; the same one as before if nothing has changed, with the plans it has made.
 fn graphql(
     section: &GraphqlConfig,
     previous: Option<&Snapshot>,
     problems: &mut Problems,
 ) -> Option<Arc<Graphql>> {
-    let route = previous.and_then(|previous| previous.graphql.as_ref());
-    let before = route.and_then(|route| match &route.action {
-        Action::Graphql(before) => Some(before),
-        _ => None,
-    });
+    let before = previous.and_then(Snapshot::graphql);
     if let Some(before) = before.filter(|before| before.config == *section && before.manifest.is_none()) {
         return Some(Arc::clone(before));
     }
@@ -191,6 +188,16 @@ struct RouteBuilder<'a> {
 }
 
 impl RouteBuilder<'_> {
+    /// The route by which GraphQL is served on a listener of its own: the first that answers
+    /// it, or else one that nobody has configured.
+    fn graphql_route(&self, routes: &[Entry<'_, Arc<Route>>], problems: &mut Problems) -> Option<Arc<Route>> {
+        let graphql = self.graphql?;
+        let answers = |route: &&Arc<Route>| matches!(route.action, Action::Graphql(_));
+        let named = routes.iter().map(|entry| &entry.value).find(answers).cloned();
+        let bare = || self.bare("graphql", Action::Graphql(Arc::clone(graphql)), problems).map(Arc::new);
+        named.or_else(bare)
+    }
+
     fn route(&self, route: &RouteConfig, problems: &mut Problems) -> Option<Route> {
         let action = self.action(route, problems);
         let rewrite = route.rewrite.as_ref().map_or(Some(None), |rewrite| {

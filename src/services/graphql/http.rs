@@ -24,7 +24,7 @@ pub async fn respond(
         None => Err(HttpError::NotAcceptable),
     };
     let reply = reply.unwrap_or_else(|error| {
-        service.metrics.refused(error.code());
+        service.metrics.rejected(error.code());
         Reply::refused(error, asked.ctx.id())
     });
     reply.finish(media.unwrap_or(Media::Json), has_own_slot(asked))

@@ -1,10 +1,9 @@
 //! One operation: its document is found and prepared, it is executed, and what it changed is
 //! taken out of the cache.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use super::{
@@ -18,8 +17,11 @@ use super::{
 };
 use crate::{
     auth::Identity,
-    graphql::{Ask, Caller, ErrorCode, GraphqlError, OperationKind, Outcome, Plan, Prepared, ResponseCache},
-    phases::graphql::{Asked, Media, Operation, Params},
+    graphql::{
+        Ask, ErrorCode, GraphqlError, Outcome, Prepared, ResponseCache,
+        plan::{OperationKind, Plan},
+    },
+    phases::graphql::{self, Asked, Media, Operation, Params},
     runtime::graphql::Graphql,
 };
 
@@ -88,7 +90,7 @@ impl<'a> Runner<'a> {
         let wants_trace = self.asked.request.headers.get(TRACE).is_some_and(|value| value == "1");
         let ask = Ask {
             variables: params.variables.as_ref(),
-            caller: caller(identity),
+            caller: graphql::caller(identity),
             deadline: self.deadline,
             introspection: config.introspection.allows(roles),
             trace: wants_trace && config.trace.allows(roles),
@@ -125,7 +127,7 @@ impl<'a> Runner<'a> {
 
     fn refused(&self, errors: &[GraphqlError]) -> Reply {
         let codes: Vec<ErrorCode> = errors.iter().map(|error| error.code).collect();
-        observe::refused(&self.service.metrics, errors);
+        observe::rejected(&self.service.metrics, errors);
         let (status, fields) = self.request_error(&codes);
         let body = errors::refused(errors, self.request_id());
         Reply { status, body, cache: None, fields, operation: None, asked: Vec::new() }
@@ -148,20 +150,5 @@ impl<'a> Runner<'a> {
             Media::Response => StatusCode::BAD_REQUEST,
         };
         (status, Vec::new())
-    }
-}
-
-fn caller(identity: Option<&Identity>) -> Caller<'_> {
-    static NOBODY: OnceLock<Map<String, Value>> = OnceLock::new();
-    match identity {
-        Some(identity) => Caller {
-            is_authenticated: true,
-            scopes: identity.scopes(),
-            roles: identity.roles(),
-            claims: identity.claims(),
-        },
-        None => {
-            Caller { is_authenticated: false, scopes: &[], roles: &[], claims: NOBODY.get_or_init(Map::new) }
-        }
     }
 }

@@ -31,7 +31,7 @@ async fn ask_as(client: &Client, token: &str, query: &str) -> Response {
 async fn a_route_that_demands_a_caller_refuses_in_the_words_of_graphql() {
     let origin = clinic().await;
     let gateway =
-        graph(&origin, "", "", ", auth: { with: staff, require: { scopes: [graph] } }").start().await;
+        graph(&origin, "", "", ", auth: { with: staff, require: { all: ['scope:graph'] } }").start().await;
     let client = gateway.client();
     let missing = ask_as(&client, "", "{ __typename }").await;
     assert_eq!((missing.status, codes(&missing)), (401, vec!["UNAUTHENTICATED".to_owned()]));
@@ -83,7 +83,7 @@ async fn who_may_look_at_the_schema_is_said_by_roles() {
 async fn the_rule_of_the_route_that_is_called_holds_too() {
     let origin = clinic().await;
     let gateway =
-        graph(&origin, "", ", auth: { with: staff, require: { scopes: [rest] } }", "").start().await;
+        graph(&origin, "", ", auth: { with: staff, require: { all: ['scope:rest'] } }", "").start().await;
     let client = gateway.client();
     let query = "{ patient(id: 1) { name } }";
     assert_eq!(codes(&ask_as(&client, "", query).await), ["UNAUTHENTICATED"]);

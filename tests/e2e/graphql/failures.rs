@@ -47,7 +47,7 @@ async fn a_service_that_is_down_leaves_the_others_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_open_breaker_answers_without_asking() {
     let (patients, others) = (clinic().await, Origin::start(|_| Answer::status(503)).await);
-    let breaker = ", circuit_breaker: { failure_threshold: 1, open_for: 60s }";
+    let breaker = ", circuit_breaker: { min_requests: 1, open_for: 60s }";
     let gateway = split(&patients, &others.to_string(), breaker, "").start().await;
     ask(&gateway.client(), BOTH).await;
     let asked = others.requests().len();

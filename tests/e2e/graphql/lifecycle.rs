@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::{PATIENT, SCHEMA, ask, clinic, codes, data, graph};
-use crate::commands::{nilegate, written};
+use crate::commands::nilegate;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_changed_schema_is_served_after_a_reload_and_a_bad_one_never() {
@@ -48,4 +48,23 @@ traffic:
     assert_eq!(checked.status.code(), Some(64));
     let said = String::from_utf8_lossy(&checked.stderr).into_owned();
     assert!(said.contains("schema.graphql:2:12"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_query_would_ask_for_is_explained() {
+    let origin = clinic().await;
+    let builder = graph(&origin, "", "", "");
+    let directory = builder.directory().to_owned();
+    let _gateway = builder.start().await;
+    let config = directory.join("nilegate.yaml");
+    let explain = |query: &str| {
+        let arguments = ["explain", "POST", "/graphql", "-c", config.to_str().unwrap(), "--query", query];
+        let output = nilegate(&arguments);
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let said = explain("{ patients(limit: 5) { name appointments { id } } }");
+    assert!(said.contains("answered by GraphQL") && said.contains("/rest/patients"), "{said}");
+    assert!(said.contains("cost ") && said.contains("/rest/appointments"), "{said}");
+    assert!(explain("{ nothing }").contains("GRAPHQL_VALIDATION_FAILED"));
 }

@@ -17,12 +17,14 @@ async fn operations_and_their_calls_are_counted_and_logged() {
     let variables =
         json!({ "query": "query P($id: ID!) { patient(id: $id) { id } }", "variables": { "id": "77" } });
     post(&client, &variables).await;
-    let ward = [("operation", "Ward"), ("kind", "query"), ("outcome", "ok")];
+    let ward = [("operation", "Ward"), ("operation_type", "query"), ("result", "ok")];
     gateway.wait_metric("graphql_operations_total", &ward, 2.0).await;
-    gateway.wait_metric("graphql_calls_sum", &[], 5.0).await;
+    gateway.wait_metric("graphql_operation_subrequests_sum", &[], 5.0).await;
     gateway.wait_metric("graphql_batch_size_count", &[], 5.0).await;
+    gateway.wait_metric("graphql_subrequests_total", &[("upstream", "rest"), ("result", "hit")], 2.0).await;
+    gateway.wait_metric("graphql_query_complexity_count", &[], 3.0).await;
     gateway.wait_metric("graphql_errors_total", &[("code", "GRAPHQL_VALIDATION_FAILED")], 1.0).await;
-    gateway.wait_metric("graphql_refusals_total", &[("reason", "GRAPHQL_VALIDATION_FAILED")], 1.0).await;
+    gateway.wait_metric("graphql_rejected_total", &[("reason", "GRAPHQL_VALIDATION_FAILED")], 1.0).await;
     gateway.wait_metric("proxy_requests_total", &[("route", "rest")], 5.0).await;
     gateway.wait_metric("proxy_requests_total", &[("route", "graphql")], 4.0).await;
     gateway.wait_for_log("the calls", |line| line["route"] == "rest" && line["internal"] == true).await;
@@ -43,7 +45,7 @@ async fn operations_and_their_calls_are_counted_and_logged() {
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_are_spans_below_their_operation() {
     let (origin, collector) = (clinic().await, Collector::grpc().await);
-    let gateway = exporting(graph(&origin, "", "", ""), &collector, "sample: 1").start().await;
+    let gateway = exporting(graph(&origin, "", "", ""), &collector, "sampling: { ratio: 1 }").start().await;
     ask(&gateway.client(), "query Ward { patients(limit: 2) { name appointments { id } } }").await;
     let spans = collector.wait_spans(5).await;
     let operation = spans.iter().find(|span| span.get("graphql.operation.name") == Some("Ward")).unwrap();
