@@ -16,7 +16,7 @@ export function showCalls(extensions) {
   byId('calls-tab').dataset.count = calls?.length || '';
   const end = Math.max(0.001, ...(calls ?? []).map((call) => call.startedMs + call.tookMs));
   const empty = calls ? 'No calls were needed.'
-    : 'No trace in this answer. The gateway adds one for callers that its configuration allows to see it.';
+    : 'No trace. The gateway adds one to answers to POST, for callers that may see it.';
   byId('calls').replaceChildren(calls?.length
     ? element('ol.waterfall', {}, ...calls.map((call) => row(call, end)))
     : element('p.empty', {}, empty));
