@@ -33,7 +33,7 @@ export function showAnswer({ response, text, milliseconds, bytes }, toError) {
 
 /** Says what happened where there is no answer. */
 export function showNothing(message, isWrong) {
-  for (const each of ['facts', 'errors', 'fields', 'calls']) byId(each).replaceChildren();
+  for (const each of ['facts', 'errors', 'fields']) byId(each).replaceChildren();
   byId('body').replaceChildren(element(isWrong ? 'p.empty.bad' : 'p.empty', { role: 'status' }, message));
 }
 

@@ -5,18 +5,18 @@ import { addFact, duration } from './answer.js';
 import { byId, element } from './dom.js';
 
 /**
- * Shows `extensions.cost` and `extensions.trace.calls`, each call with `service`, `method`,
- * `target`, `field`, `parents`, `status` or `error`, `cache`, `startedMs` and `tookMs`.
+ * Shows `cost` (`requested` of `max`) and `trace.calls`, each with `service`, `method`, `target`,
+ * `field`, `parents`, `status` or `failure`, `cache`, `startedMs` and `tookMs`.
  */
 export function showCalls(extensions) {
   const calls = extensions?.trace?.calls;
   const cost = extensions?.cost;
-  if (cost !== undefined) addFact(`cost ${cost}`, 'What it cost by the rules of the schema');
+  if (cost) addFact(`cost ${cost.requested}`, `Of at most ${cost.max}`);
   if (calls) addFact(`${calls.length} call${calls.length === 1 ? '' : 's'}`, 'Calls to the services behind the gateway');
   byId('calls-tab').dataset.count = calls?.length || '';
   const end = Math.max(0.001, ...(calls ?? []).map((call) => call.startedMs + call.tookMs));
   const empty = calls ? 'No calls were needed.'
-    : 'No trace in this answer. The gateway adds one for callers that its configuration allows to see it.';
+    : 'No trace. The gateway adds one to answers to POST, for callers that may see it.';
   byId('calls').replaceChildren(calls?.length
     ? element('ol.waterfall', {}, ...calls.map((call) => row(call, end)))
     : element('p.empty', {}, empty));
@@ -29,11 +29,11 @@ function row(call, end) {
   // Set by script, which the content security policy allows, unlike a style attribute.
   bar.style.marginLeft = `${(100 * call.startedMs) / end}%`;
   bar.style.width = `${(100 * call.tookMs) / end}%`;
-  const what = `${call.field ?? ''}${call.parents > 1 ? ` × ${call.parents}` : ''}`;
-  return element('li', { title: `${call.target}\n${what}` },
+  const what = `${call.field}${call.parents > 1 ? ` × ${call.parents}` : ''}`;
+  return element('li', { title: [call.target, what, call.failure].join('\n') },
     element('b', {}, call.service),
     element('code', {}, element('span.keyword', {}, call.method), ` ${call.target}`),
-    element(`span.fact.${isBad ? 'bad' : 'good'}`, {}, call.status ?? call.error ?? 'failed'),
+    element(`span.fact.${isBad ? 'bad' : 'good'}`, {}, call.status ?? 'failed'),
     element('small', {}, what),
     element('div.track', {}, element('div', {}, bar), element('small', {}, duration(call.tookMs))),
     element(cache === 'hit' ? 'span.fact.good' : 'span.fact', {}, cache ?? ''));

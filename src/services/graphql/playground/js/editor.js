@@ -78,7 +78,9 @@ export class Editor {
     this.area.focus({ preventScroll: true });
     this.area.setSelectionRange(from, to);
     // The old command is the only way that keeps the browser's undo; not every browser has it.
-    const isDone = document.execCommand?.(insert ? 'insertText' : 'delete', false, insert);
+    // It works on what has the focus, which an editor in a hidden tab cannot get.
+    const isHere = document.activeElement === this.area;
+    const isDone = isHere && document.execCommand?.(insert ? 'insertText' : 'delete', false, insert);
     if (!isDone) this.area.setRangeText(insert, from, to, 'end');
     this.area.setSelectionRange(from + caret, from + caret);
     if (focused !== document.body) focused.focus({ preventScroll: true });

@@ -111,6 +111,7 @@ async function run() {
     showCalls(body?.extensions);
     markErrors(body?.errors, asked.query);
   } catch (error) {
+    showCalls();
     const isCancelled = error.name === 'AbortError';
     showNothing(isCancelled ? 'Cancelled.' : `No answer: ${error.message}`, !isCancelled);
   }
@@ -186,7 +187,6 @@ function insert(type, field) {
   }
   view('ask');
   query.area.focus();
-  announce(`${field.name} put in`);
 }
 
 /** Writes variables where there are none yet. */
