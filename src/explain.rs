@@ -228,9 +228,12 @@ impl fmt::Display for Explanation {
             if let Some(host) = &route.host {
                 writeln!(f, "host       {host}")?;
             }
-            for (name, lines) in
-                [("auth", &route.auth), ("limits", &route.rate_limits), ("cache", &route.cache), ("plan", &route.plan)]
-            {
+            for (name, lines) in [
+                ("auth", &route.auth),
+                ("limits", &route.rate_limits),
+                ("cache", &route.cache),
+                ("plan", &route.plan),
+            ] {
                 for (index, line) in lines.iter().enumerate() {
                     writeln!(f, "{:<11}{line}", if index == 0 { name } else { "" })?;
                 }

@@ -189,7 +189,7 @@ mod tests {
     async fn a_request_brings_its_response_along() {
         let mut request = RequestHeader::build(Method::GET, b"/", None).unwrap();
         let head = ResponseHeader::build(200, None).unwrap();
-        request.extensions.insert(LocalResponse::new(head, Bytes::from_static(b"ab")));
+        request.extensions_mut().insert(LocalResponse::new(head, Bytes::from_static(b"ab")));
         let mut session = LocalSession::default();
         session.write_request_header(Box::new(request.clone()), true).await.unwrap();
         assert_eq!(session.response_header().unwrap().status, 200);

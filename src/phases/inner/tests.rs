@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::{config::load, proxy::Gateway, runtime, runtime::snapshot::SnapshotCell};
+use crate::{config::load, proxy::Gateway, runtime, runtime::snapshot::SnapshotCell, services::graphql};
 
 /// A backend that says how often it was asked. `/slow` it answers when it is told to.
 struct Backend {
@@ -86,7 +86,8 @@ impl House {
         let resources = Arc::new(resources.map_err(|found| format!("{found:?}")).unwrap());
         let snapshot = runtime::build(&loaded.config.traffic, &resources, None);
         let cell = Arc::new(SnapshotCell::new(snapshot.map_err(|found| format!("{found:?}")).unwrap()));
-        let gateway = Gateway::new(Arc::clone(&resources), Arc::clone(&cell));
+        let graphql = Arc::new(graphql::Service::new(Arc::clone(resources.metrics.graphql())));
+        let gateway = Gateway::new(Arc::clone(&resources), Arc::clone(&cell), graphql);
         let conf = ServerConf { max_retries: 16, ..ServerConf::default() };
         let proxy = Arc::new(HttpProxy::new(gateway, Arc::new(conf)));
         resources.pipeline.open(&proxy);

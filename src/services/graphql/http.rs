@@ -5,6 +5,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 
 use super::{Service, errors::HttpError, reply::Reply, run};
 use crate::{
+    cache::policy::ByIdentity,
     phases::graphql::{Asked, Malformed, Media, Operation, Params, Requested, Response, of_body},
     runtime::graphql::Graphql,
 };
@@ -30,11 +31,14 @@ pub async fn respond(
     reply.finish(media.unwrap_or(Media::Json), has_own_slot(asked))
 }
 
-/// Whether the cache keeps the response to this caller apart from those to others.
+/// Whether the response goes into a slot that this caller alone has.
 fn has_own_slot(asked: &Asked<'_>) -> bool {
-    let cache = asked.ctx.plan.as_ref().and_then(|plan| plan.route.cache.as_ref());
-    asked.ctx.identity.is_some()
-        && cache.is_some_and(|cache| cache.policy.partition_by_identity().is_some_and(|by| by.is_subject()))
+    let (ctx, route) = (asked.ctx, asked.ctx.plan.as_ref().map(|plan| &plan.route));
+    let has_slot = ctx.cache.as_deref().is_some_and(|cache| cache.slot.is_some());
+    let policy = route.and_then(|route| route.cache.as_ref()).map(|cache| &cache.policy);
+    has_slot
+        && ctx.identity.is_some()
+        && policy.and_then(|policy| policy.partition_by_identity()).is_some_and(ByIdentity::is_subject)
 }
 
 async fn reply(

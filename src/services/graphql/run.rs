@@ -80,7 +80,7 @@ impl<'a> Runner<'a> {
             void::void(&outcome.invalidated, self.asked).await;
         }
         observe::executed(&self.service.metrics, &plan, &outcome, self.asked.ctx.started_at.elapsed());
-        Ok(self.reply(&plan, outcome))
+        Ok(self.reply(&plan, outcome, reads))
     }
 
     async fn execute(&self, plan: &Plan, params: &Params) -> Outcome {
@@ -107,13 +107,14 @@ impl<'a> Runner<'a> {
         }
     }
 
-    fn reply(&self, plan: &Plan, outcome: Outcome) -> Reply {
+    /// Only what was asked for by GET is kept: `reads`.
+    fn reply(&self, plan: &Plan, outcome: Outcome, reads: bool) -> Reply {
         let Outcome { body, errors, started, cache, calls, .. } = outcome;
         let (status, fields) = match started {
             true => (StatusCode::OK, Vec::new()),
             false => self.request_error(&errors),
         };
-        let kept = started && errors.is_empty() && plan.kind == OperationKind::Query;
+        let kept = reads && started && errors.is_empty();
         let name = plan.name.as_deref().map(Arc::from);
         Reply {
             status,

@@ -208,7 +208,9 @@ mod tests {
         }
         let text = String::from_utf8(metrics.render()).unwrap();
         let of = |name: &str| {
-            let labels = format!("graphql_operations_total{{operation=\"{name}\",operation_type=\"query\",result=\"ok\"}} ");
+            let labels = format!(
+                "graphql_operations_total{{operation=\"{name}\",operation_type=\"query\",result=\"ok\"}} "
+            );
             text.lines().find_map(|line| line.strip_prefix(&labels)).map(str::to_owned)
         };
         assert_eq!(of("Query0").as_deref(), Some("1"));

@@ -129,7 +129,7 @@ async fn it_has_a_listener_of_its_own() {
     let answer = own.get("/rest/patients/1").send().await;
     assert_eq!(answer.status, 400, "REST is not served there: {answer:?}");
     assert_eq!(gateway.get("/rest/patients/1").await.status, 200);
-    gateway.wait_metric("proxy_requests_total", &[("route", "graphql")], 4.0).await;
+    gateway.wait_metric("http_requests_total", &[("route", "graphql")], 4.0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

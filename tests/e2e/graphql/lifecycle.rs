@@ -10,7 +10,7 @@ async fn a_changed_schema_is_served_after_a_reload_and_a_bad_one_never() {
     let origin = clinic().await;
     let builder = graph(&origin, "", "", "");
     let file = builder.directory().join("schema.graphql");
-    let mut gateway = builder.start().await;
+    let gateway = builder.start().await;
     let client = gateway.client();
     let renamed = "{ patient(id: 1) { fullName } }";
     assert_eq!(codes(&ask(&client, renamed).await), ["GRAPHQL_VALIDATION_FAILED"]);

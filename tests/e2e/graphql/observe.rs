@@ -25,8 +25,8 @@ async fn operations_and_their_calls_are_counted_and_logged() {
     gateway.wait_metric("graphql_query_complexity_count", &[], 3.0).await;
     gateway.wait_metric("graphql_errors_total", &[("code", "GRAPHQL_VALIDATION_FAILED")], 1.0).await;
     gateway.wait_metric("graphql_rejected_total", &[("reason", "GRAPHQL_VALIDATION_FAILED")], 1.0).await;
-    gateway.wait_metric("proxy_requests_total", &[("route", "rest")], 5.0).await;
-    gateway.wait_metric("proxy_requests_total", &[("route", "graphql")], 4.0).await;
+    gateway.wait_metric("http_requests_total", &[("route", "rest")], 5.0).await;
+    gateway.wait_metric("http_requests_total", &[("route", "graphql")], 4.0).await;
     gateway.wait_for_log("the calls", |line| line["route"] == "rest" && line["internal"] == true).await;
     gateway
         .wait_for_log("the operation", |line| {
