@@ -23,6 +23,7 @@ const FLOORS: &[&[&str]] = &[
         "mapping",
         "rate_limit",
         "local_response",
+        "graphql",
     ],
     &["runtime"],
     &["phases"],
@@ -46,6 +47,7 @@ const SESSION_ROOMS: &[&[&str]] = &[
     &["services", "front"],
     &["downstream", "upload"],
     &["downstream", "inner"],
+    &["local_response"],
     &["mapping", "exchange"],
 ];
 
