@@ -111,7 +111,7 @@ mod tests {
     const QUERY: &str = "{ a }";
 
     fn graphql(mode: PersistedMode) -> Graphql {
-        let sdl = "schema @source(name: \"s\", route: \"\") { query: Query }\n\
+        let sdl = "schema @source(name: \"s\", route: \"/api\") { query: Query }\n\
                    type Query { a: Int @rest(source: \"s\", get: \"/a\") }";
         let mut config = GraphqlConfig::with_schema("schema.graphql", sdl);
         config.persisted.mode = mode;
