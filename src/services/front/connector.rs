@@ -41,7 +41,7 @@ pub enum Outbound {
     /// With a backend whose bodies are mapped.
     Mapped(Box<Exchange>),
     /// With nobody: the gateway answers itself.
-    Local(LocalSession),
+    Local(Box<LocalSession>),
 }
 
 #[async_trait]
@@ -53,7 +53,7 @@ impl CustomConnector for Connector {
         peer: &P,
     ) -> Result<(Connection<Outbound>, bool)> {
         if local_response::is_local(peer) {
-            return Ok((Connection::Session(Outbound::Local(LocalSession::default())), false));
+            return Ok((Connection::Session(Outbound::Local(Box::default())), false));
         }
         let (connection, reused) = self.mapped.get_http_session(peer).await?;
         let connection = match connection {

@@ -36,7 +36,7 @@ pub enum Missing {
     /// The hash is that of another document.
     HashMismatch,
     /// It is not known, or may not be named.
-    Refused(GraphqlError),
+    Refused(Box<GraphqlError>),
 }
 
 /// Those that clients have sent.
@@ -64,7 +64,7 @@ impl Documents {
     /// # Errors
     /// Why there is none.
     pub fn find(&self, params: &Params, graphql: &Graphql) -> Result<Document, Missing> {
-        let refused = |code| Missing::Refused(errors::persisted(code));
+        let refused = |code| Missing::Refused(Box::new(errors::persisted(code)));
         if let Some(listed) = &graphql.manifest {
             let hash = params.document_hash();
             let text = listed.get(&hash);

@@ -78,7 +78,7 @@ impl Calls<'_> {
 
 fn answer_of(answer: inner::Answer) -> Result<Answer, CallFailure> {
     let inner::Answer { head, body, told } = answer;
-    if let Some(failure) = told.refused.and_then(|reason| failure_of(reason)) {
+    if let Some(failure) = told.refused.and_then(failure_of) {
         return Err(failure);
     }
     if head.headers.contains_key(header::CONTENT_ENCODING) {

@@ -65,7 +65,7 @@ impl<'a> Runner<'a> {
         let document = match self.service.documents.find(params, self.graphql) {
             Ok(document) => document,
             Err(Missing::HashMismatch) => return Err(HttpError::HashMismatch),
-            Err(Missing::Refused(error)) => return Ok(self.refused(&[error])),
+            Err(Missing::Refused(error)) => return Ok(self.refused(std::slice::from_ref(&*error))),
         };
         let plan = match self.graphql.engine.prepare(&document.text, params.operation.as_deref()) {
             Prepared::Plan(plan) => plan,
