@@ -146,3 +146,6 @@ impl execute::Introspect for Engine {
         Ok(Bytes::from(text))
     }
 }
+
+#[cfg(test)]
+mod tests;
