@@ -75,13 +75,21 @@ impl Denials {
 
 /// The error of a denied field. It does not say what would have been enough.
 pub(super) fn error(code: ErrorCode) -> GraphqlError {
-    GraphqlError::new(code, match code {
-        ErrorCode::Unauthenticated => "This needs a caller who is known.",
-        _ => "The caller may not read this.",
-    })
+    GraphqlError::new(
+        code,
+        match code {
+            ErrorCode::Unauthenticated => "This needs a caller who is known.",
+            _ => "The caller may not read this.",
+        },
+    )
 }
 
-fn denial(schema: &Schema, rule: &AuthRule, args: &Map<String, Value>, caller: &Caller<'_>) -> Option<ErrorCode> {
+fn denial(
+    schema: &Schema,
+    rule: &AuthRule,
+    args: &Map<String, Value>,
+    caller: &Caller<'_>,
+) -> Option<ErrorCode> {
     if !caller.is_authenticated {
         return Some(ErrorCode::Unauthenticated);
     }

@@ -65,7 +65,8 @@ impl Walk<'_> {
         let of_type = object.and_then(|object| object.cache.as_ref()).unwrap_or(&none);
         let is_private = |hint: &CacheHint| hint.scope == Some(CacheScope::Private);
         self.is_private |= is_private(own) || (own.scope.is_none() && is_private(of_type));
-        self.is_private |= field.rest(self.schema).is_some_and(|rest| rest.reads_claims(self.schema.source(rest.source)));
+        self.is_private |=
+            field.rest(self.schema).is_some_and(|rest| rest.reads_claims(self.schema.source(rest.source)));
 
         let begins = matches!(field.origin, Origin::Rest(_)) || self.schema.is_composite(def.ty.named());
         let inherits = own.inherit || (own.max_age.is_none() && of_type.inherit);

@@ -4,25 +4,22 @@
 //! A value that cannot be what its type says is an error. It makes the nearest position null
 //! that may be null (section 6.4.4); of several errors that would, the first counts.
 
+mod errors;
 mod leaf;
+mod way;
+
+pub(super) use errors::{Errors, Failed};
+pub(super) use way::Way;
 
 use super::{
     authorize,
-    errors::{ErrorCode, GraphqlError, PathStep},
+    errors::{ErrorCode, GraphqlError},
     execute::Context,
     json::{Hint, Json, Kind, NodeId},
     plan::{Abstract, Field, FieldIndex, Leaf, Origin, SetId, Shape, ShapeKind},
     response::{SlotId, Tree},
     schema::Resolve,
 };
-
-/// An error that has not found its position yet.
-#[derive(Debug)]
-pub(super) struct Failed {
-    pub(super) error: GraphqlError,
-    /// The part of the response that it belongs to.
-    pub(super) slot: SlotId,
-}
 
 /// What completing needs, and what it leaves behind.
 pub(super) struct Completer<'w> {
@@ -36,44 +33,6 @@ pub(super) struct Completer<'w> {
     pub(super) errors: &'w mut Errors,
     /// By field of the plan: where its member was last.
     pub(super) hints: &'w mut [Hint],
-}
-
-/// The way from the part of the response that is written to a position in it.
-#[derive(Clone, Copy)]
-pub(super) struct Way<'w> {
-    up: Option<&'w Way<'w>>,
-    step: Step<'w>,
-}
-
-#[derive(Clone, Copy)]
-enum Step<'w> {
-    /// The part itself.
-    Start,
-    Field(&'w Field),
-    Index(usize),
-}
-
-impl<'w> Way<'w> {
-    pub(super) const START: Way<'static> = Way { up: None, step: Step::Start };
-
-    fn field(&'w self, field: &'w Field) -> Way<'w> {
-        Way { up: Some(self), step: Step::Field(field) }
-    }
-
-    fn index(&'w self, index: usize) -> Way<'w> {
-        Way { up: Some(self), step: Step::Index(index) }
-    }
-
-    fn append(&self, path: &mut Vec<PathStep>) {
-        if let Some(up) = self.up {
-            up.append(path);
-        }
-        match self.step {
-            Step::Start => {}
-            Step::Field(field) => path.push(PathStep::Key(field.key.clone())),
-            Step::Index(index) => path.push(PathStep::Index(index)),
-        }
-    }
 }
 
 /// What was found for a field.
@@ -126,7 +85,13 @@ impl Completer<'_> {
         Ok(())
     }
 
-    fn present(&mut self, shape: &Shape, at: NodeId, field: &Field, way: &Way<'_>) -> Result<(), Box<Failed>> {
+    fn present(
+        &mut self,
+        shape: &Shape,
+        at: NodeId,
+        field: &Field,
+        way: &Way<'_>,
+    ) -> Result<(), Box<Failed>> {
         match &shape.kind {
             ShapeKind::Leaf(leaf) => leaf::write(self.cx.schema, *leaf, self.json, at, self.out)
                 .map_err(|leaf::Unfit| self.unfit(field, way, leaf_problem(*leaf))),
@@ -137,7 +102,9 @@ impl Completer<'_> {
             ShapeKind::List(_) => Err(self.unfit(field, way, "is no list")),
             ShapeKind::Object(set) => self.object(*set, at, field, way),
             ShapeKind::Abstract(of) => {
-                let set = self.concrete(of, at).ok_or_else(|| self.unfit(field, way, "has no type of the schema"))?;
+                let set = self
+                    .concrete(of, at)
+                    .ok_or_else(|| self.unfit(field, way, "has no type of the schema"))?;
                 self.object(set, at, field, way)
             }
         }
@@ -194,7 +161,13 @@ impl Completer<'_> {
     }
 
     /// The checks before an object's fields are looked at.
-    pub(super) fn enter(&self, set: SetId, at: NodeId, field: &Field, way: &Way<'_>) -> Result<(), Box<Failed>> {
+    pub(super) fn enter(
+        &self,
+        set: SetId,
+        at: NodeId,
+        field: &Field,
+        way: &Way<'_>,
+    ) -> Result<(), Box<Failed>> {
         if self.json.kind(at) != Kind::Object {
             return Err(self.unfit(field, way, "is no object"));
         }
@@ -202,7 +175,10 @@ impl Completer<'_> {
             return Err(self.failed(authorize::error(code), field, way));
         }
         if !self.cx.is_decided(set) {
-            let error = GraphqlError::new(ErrorCode::BadUserInput, "A condition below depends on a variable that is null.");
+            let error = GraphqlError::new(
+                ErrorCode::BadUserInput,
+                "A condition below depends on a variable that is null.",
+            );
             return Err(self.failed(error, field, way));
         }
         Ok(())
@@ -278,59 +254,5 @@ fn leaf_problem(leaf: Leaf) -> &'static str {
         Leaf::Date => "is no date",
         Leaf::Any => "is no JSON",
         Leaf::Enum(_) => "is no value of its enum",
-    }
-}
-
-/// The errors of a response: one for each position that is null because of one, up to a limit.
-#[derive(Debug)]
-pub(super) struct Errors {
-    list: Vec<Failed>,
-    max: usize,
-    /// How many there were in all.
-    pub(super) total: usize,
-}
-
-/// How many errors there were at some point.
-#[derive(Clone, Copy)]
-pub(super) struct Mark(usize);
-
-impl Errors {
-    pub(super) fn new(max: usize) -> Self {
-        Self { list: Vec::new(), max, total: 0 }
-    }
-
-    pub(super) fn mark(&self) -> Mark {
-        Mark(self.list.len())
-    }
-
-    /// A position became null because of an error. Errors within it since the mark, whose
-    /// positions are gone, go with them.
-    pub(super) fn absorb(&mut self, mark: Mark, failed: Failed) {
-        self.total -= self.list.len().saturating_sub(mark.0);
-        self.list.truncate(mark.0);
-        self.push(failed);
-    }
-
-    /// The same for a part of the response that was made before.
-    pub(super) fn absorb_under(&mut self, tree: &Tree, slot: SlotId, failed: Failed) {
-        let before = self.list.len();
-        self.list.retain(|known| !tree.is_under(known.slot, slot));
-        self.total -= before - self.list.len();
-        self.push(failed);
-    }
-
-    fn push(&mut self, failed: Failed) {
-        self.total += 1;
-        if self.list.len() < self.max {
-            self.list.push(failed);
-        }
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &GraphqlError> {
-        self.list.iter().map(|failed| &failed.error)
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.total == 0
     }
 }

@@ -67,7 +67,12 @@ fn items(cx: &Context<'_>, index: FieldIndex, field: &Field, def: &FieldDef) -> 
     Ok(asked.map_or_else(|| size.assumed.map_or(limit, u64::from), |(_, asked)| asked))
 }
 
-fn asked<'a>(cx: &Context<'_>, index: FieldIndex, size: &ListSize, def: &'a FieldDef) -> Option<(&'a str, u64)> {
+fn asked<'a>(
+    cx: &Context<'_>,
+    index: FieldIndex,
+    size: &ListSize,
+    def: &'a FieldDef,
+) -> Option<(&'a str, u64)> {
     let name = &def.args.get(size.slicing?)?.name;
     let value = cx.arguments(index)?.get(&**name)?;
     match value {

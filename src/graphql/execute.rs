@@ -5,6 +5,7 @@
 //! gathered, identical calls are made once, calls for many parents become one where the schema
 //! says how, and the answers are completed. What they hold in turn makes the next level.
 
+mod batch;
 mod deliver;
 mod fill;
 mod gather;
@@ -21,8 +22,7 @@ use tokio::time::Instant;
 use super::{
     authorize::{self, Denials},
     call::Fetch,
-    coerce,
-    cost,
+    coerce, cost,
     errors::{ErrorCode, GraphqlError},
     outcome::{Ask, Outcome, ResponseCache, Timings},
     plan::{FieldIndex, OperationKind, Plan, SetId, Verdict},
@@ -198,7 +198,9 @@ pub(super) async fn execute(
         Err(errors) => return refused(&errors, 0, begun.elapsed()),
     };
     let cost = match cost::cost(&context) {
-        Ok(cost) if cost > limits.cost => return refused(&[too_dear(cost, limits.cost)], cost, begun.elapsed()),
+        Ok(cost) if cost > limits.cost => {
+            return refused(&[too_dear(cost, limits.cost)], cost, begun.elapsed());
+        }
         Ok(cost) => cost,
         Err(error) => return refused(&[error], 0, begun.elapsed()),
     };

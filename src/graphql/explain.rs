@@ -104,7 +104,10 @@ impl Walk<'_> {
                 BatchStyle::Repeat => "one parameter each",
                 BatchStyle::Body => "in the body",
             };
-            notes.push(format!("batch: `{}` takes {} of up to {max} parents, {how}", batch.param, batch.value));
+            notes.push(format!(
+                "batch: `{}` takes {} of up to {max} parents, {how}",
+                batch.param, batch.value
+            ));
         }
         if let Some(error) = self.cx.blocked(index) {
             notes.push(format!("not called: {} ({})", error.message, error.code.as_str()));
@@ -124,7 +127,9 @@ impl Line {
             (0, _) => "no call".to_owned(),
             (1, 1) => "1 call".to_owned(),
             (1, parents) => format!("1 call for up to {parents} parents"),
-            (count, parents) => format!("up to {count} calls for up to {parents} parents, identical ones once"),
+            (count, parents) => {
+                format!("up to {count} calls for up to {parents} parents, identical ones once")
+            }
         }
     }
 }

@@ -59,7 +59,10 @@ impl Refusal {
             CallFailure::TooLarge => ErrorCode::UpstreamTooLarge,
             CallFailure::Invalid => ErrorCode::UpstreamInvalid,
         };
-        Refusal { is_missing: false, error: from(code, service, &format!("{}.", sentence(&failure.to_string()))) }
+        Refusal {
+            is_missing: false,
+            error: from(code, service, &format!("{}.", sentence(&failure.to_string()))),
+        }
     }
 
     /// A body that is no JSON.
@@ -71,7 +74,10 @@ impl Refusal {
     /// A call that was not made because there were too many.
     pub(super) fn too_many(max: usize) -> Refusal {
         let message = format!("The operation makes more than {max} calls.");
-        Refusal { is_missing: false, error: GraphqlError::new(ErrorCode::TooManyCalls, message).with("max", max) }
+        Refusal {
+            is_missing: false,
+            error: GraphqlError::new(ErrorCode::TooManyCalls, message).with("max", max),
+        }
     }
 
     /// A call that was not made because the time of the operation is over.

@@ -106,14 +106,18 @@ impl Json {
             let quoted = &self.text[node.start as usize..node.end as usize];
             return serde_json::from_slice(quoted).ok().map(Cow::Owned);
         }
-        std::str::from_utf8(&self.text[node.start as usize + 1..node.end as usize - 1]).ok().map(Cow::Borrowed)
+        std::str::from_utf8(&self.text[node.start as usize + 1..node.end as usize - 1])
+            .ok()
+            .map(Cow::Borrowed)
     }
 
     /// A string, a number or a truth value as text.
     pub fn scalar(&self, id: NodeId) -> Option<Cow<'_, str>> {
         match self.kind(id) {
             Kind::String => self.string(id),
-            Kind::Number | Kind::True | Kind::False => std::str::from_utf8(self.raw(id)).ok().map(Cow::Borrowed),
+            Kind::Number | Kind::True | Kind::False => {
+                std::str::from_utf8(self.raw(id)).ok().map(Cow::Borrowed)
+            }
             Kind::Null | Kind::Array | Kind::Object | Kind::Name => None,
         }
     }
@@ -145,7 +149,9 @@ impl Json {
     pub fn member_near(&self, id: NodeId, name: &str, hint: &mut Hint) -> Option<NodeId> {
         let guess = id.0 + hint.0;
         let guessed = self.nodes.get(guess as usize);
-        if guessed.is_some_and(|node| node.kind == Kind::Name && node.next == id.0) && self.is_named(guess, name) {
+        if guessed.is_some_and(|node| node.kind == Kind::Name && node.next == id.0)
+            && self.is_named(guess, name)
+        {
             return Some(NodeId(guess + 1));
         }
         let found = self.member(id, name)?;

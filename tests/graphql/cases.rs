@@ -40,7 +40,8 @@ pub fn read(directory: &Path) -> Vec<Case> {
 
 fn case(file: &str, block: &str) -> Case {
     let (name, rest) = block.split_once('\n').expect("a name and a document");
-    let mut case = Case { name: format!("{file}: {name}"), query: String::new(), variables: None, operation: None };
+    let mut case =
+        Case { name: format!("{file}: {name}"), query: String::new(), variables: None, operation: None };
     for line in rest.lines() {
         if let Some(variables) = line.strip_prefix("variables: ") {
             case.variables = Some(serde_json::from_str(variables).expect("variables are a JSON object"));

@@ -39,11 +39,8 @@ impl<'a> Generator<'a> {
         let is_mutation = self.chance(10) && self.schema.mutation.is_some();
         let root = self.schema.mutation.filter(|_| is_mutation).unwrap_or(self.schema.query);
         let selection = self.selection(root, 0);
-        let definitions: Vec<String> = self
-            .variables
-            .iter()
-            .map(|(name, ty, _)| format!("${name}: {ty}"))
-            .collect();
+        let definitions: Vec<String> =
+            self.variables.iter().map(|(name, ty, _)| format!("${name}: {ty}")).collect();
         let mut query = String::from(if is_mutation { "mutation" } else { "query" });
         if !definitions.is_empty() {
             let _ = write!(query, " ({})", definitions.join(", "));
@@ -172,7 +169,8 @@ impl<'a> Generator<'a> {
             let value = self.value(&argument.ty, &field.name, 0);
             let text = if self.chance(25) {
                 let ty = self.schema.display(&argument.ty);
-                let value = Some(self.sent(&value)).filter(|_| argument.ty.is_non_null() || !self.random.random_ratio(1, 8));
+                let value = Some(self.sent(&value))
+                    .filter(|_| argument.ty.is_non_null() || !self.random.random_ratio(1, 8));
                 self.variable(&ty, value)
             } else {
                 value.to_string()
@@ -227,7 +225,10 @@ impl<'a> Generator<'a> {
         let mut members = Vec::new();
         if def.one_of {
             let member = def.fields.choose(&mut self.random).expect("an input has fields");
-            return Literal::Object(vec![(member.name.to_string(), self.value(&member.ty, field, depth + 1))]);
+            return Literal::Object(vec![(
+                member.name.to_string(),
+                self.value(&member.ty, field, depth + 1),
+            )]);
         }
         for member in &def.fields {
             let percent = if member.is_required() { 98 } else { 30 >> depth };
@@ -241,7 +242,9 @@ impl<'a> Generator<'a> {
     fn scalar(&mut self, kind: &ScalarKind, field: &str) -> Value {
         let number = self.random.random_range(0..16);
         match kind {
-            ScalarKind::Int if field.to_lowercase().contains("status") || field.to_lowercase().contains("fail") => {
+            ScalarKind::Int
+                if field.to_lowercase().contains("status") || field.to_lowercase().contains("fail") =>
+            {
                 json!(*[400, 403, 404, 409, 422, 429, 500, 503].choose(&mut self.random).expect("a status"))
             }
             ScalarKind::Int => json!(number),

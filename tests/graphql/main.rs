@@ -56,7 +56,9 @@ async fn run(engine: &Engine, data: &Value, case: &Case) -> Value {
     let caller = Caller { is_authenticated: false, scopes: &[], roles: &[], claims: &claims };
     let plan = match engine.prepare(&case.query, case.operation.as_deref()) {
         Prepared::Plan(plan) => plan,
-        Prepared::Refused(errors) => return serde_json::json!({"errors": errors.iter().map(|e| e.message.clone()).collect::<Vec<_>>()}),
+        Prepared::Refused(errors) => {
+            return serde_json::json!({"errors": errors.iter().map(|e| e.message.clone()).collect::<Vec<_>>()});
+        }
     };
     let ask = Ask {
         variables: case.variables.as_ref(),
@@ -80,7 +82,12 @@ async fn compare(engine: &Engine, cases: &[Case]) {
         if let Some(difference) = reference::difference(theirs, &ours) {
             different += 1;
             let variables = case.variables.as_ref().map(|given| Value::from(given.clone()).to_string());
-            eprintln!("=== {}\n{}\n{}\n{difference}", case.name, case.query.trim(), variables.unwrap_or_default());
+            eprintln!(
+                "=== {}\n{}\n{}\n{difference}",
+                case.name,
+                case.query.trim(),
+                variables.unwrap_or_default()
+            );
         }
     }
     let executed = theirs.iter().filter(|result| result.get("data").is_some()).count();

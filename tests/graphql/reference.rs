@@ -29,7 +29,8 @@ pub fn results(directory: &Path, cases: &[Value]) -> Vec<Value> {
     writer.join().expect("no panic").expect("node reads its input");
     assert!(output.status.success(), "the reference failed");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
-    let results: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect();
+    let results: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("JSON lines")).collect();
     assert_eq!(results.len(), cases.len());
     results
 }
@@ -46,7 +47,10 @@ pub fn difference(theirs: &Value, ours: &Value) -> Option<String> {
     }
     let data = &ours["data"];
     if !same(&theirs["data"], data) {
-        return Some(format!("graphql-js: {}\n      ours: {data}\n    errors: {}", theirs["data"], ours["errors"]));
+        return Some(format!(
+            "graphql-js: {}\n      ours: {data}\n    errors: {}",
+            theirs["data"], ours["errors"]
+        ));
     }
     let ours = by_position(data, self::paths(&ours["errors"], |error| error["path"].clone()));
     let theirs = by_position(data, paths);
@@ -58,7 +62,10 @@ pub fn difference(theirs: &Value, ours: &Value) -> Option<String> {
         // Of several errors that would make a position null the reference may report more than
         // one, and which is a matter of time. We report one, and it has to be among them.
         if paths.len() != 1 || !theirs[position].contains(&paths[0]) {
-            return Some(format!("{position} is null\ngraphql-js: {:?}\n      ours: {paths:?}", theirs[position]));
+            return Some(format!(
+                "{position} is null\ngraphql-js: {:?}\n      ours: {paths:?}",
+                theirs[position]
+            ));
         }
     }
     None
@@ -97,7 +104,10 @@ fn same(one: &Value, other: &Value) -> bool {
         }
         (Value::Object(one), Value::Object(other)) => {
             one.len() == other.len()
-                && one.iter().zip(other).all(|((name, one), (other_name, other))| name == other_name && same(one, other))
+                && one
+                    .iter()
+                    .zip(other)
+                    .all(|((name, one), (other_name, other))| name == other_name && same(one, other))
         }
         (one, other) => one == other,
     }

@@ -39,7 +39,8 @@ impl<'a> Rest<'a> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let segments: Vec<String> = path[1..].split('/').map(decoded).collect();
         let (first, more) = segments.split_first().expect("a path has a segment");
-        let body: Value = body.map(|body| serde_json::from_slice(body).expect("bodies are JSON")).unwrap_or_default();
+        let body: Value =
+            body.map(|body| serde_json::from_slice(body).expect("bodies are JSON")).unwrap_or_default();
         let ok = |value: Value| (200, value.to_string());
         match first.as_str() {
             "status" => {
@@ -83,9 +84,13 @@ impl<'a> Rest<'a> {
     }
 
     fn list(&self, name: &str, rows: &[Value], query: &str) -> Value {
-        let pairs: Vec<(&str, &str)> =
-            query.split('&').filter(|pair| !pair.is_empty()).filter_map(|pair| pair.split_once('=')).collect();
-        let number = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| value.parse::<usize>());
+        let pairs: Vec<(&str, &str)> = query
+            .split('&')
+            .filter(|pair| !pair.is_empty())
+            .filter_map(|pair| pair.split_once('='))
+            .collect();
+        let number =
+            |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| value.parse::<usize>());
         let mut found: Vec<&Value> = rows.iter().collect();
         let mut params: Vec<&str> = pairs.iter().map(|(key, _)| *key).collect();
         params.dedup();

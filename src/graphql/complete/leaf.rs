@@ -13,7 +13,13 @@ use crate::graphql::{
 pub(super) struct Unfit;
 
 /// Writes a value that is not null.
-pub(super) fn write(schema: &Schema, leaf: Leaf, json: &Json, at: NodeId, out: &mut Vec<u8>) -> Result<(), Unfit> {
+pub(super) fn write(
+    schema: &Schema,
+    leaf: Leaf,
+    json: &Json,
+    at: NodeId,
+    out: &mut Vec<u8>,
+) -> Result<(), Unfit> {
     let kind = json.kind(at);
     match (leaf, kind) {
         (Leaf::Any, _) | (Leaf::String | Leaf::Id, Kind::String) | (Leaf::Float, Kind::Number) => {

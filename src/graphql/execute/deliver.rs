@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    gather::{Delivery, Group, Level, Origin},
+    batch::Group,
+    gather::{Delivery, Level, Origin},
     level::{Answered, CallId, Run, Want},
 };
 use crate::graphql::{
@@ -61,7 +62,8 @@ impl Run<'_> {
             other => return self.unanswered(want, field, rest, &other),
         };
         let Some(elements) = elements else {
-            let error = GraphqlError::new(ErrorCode::UpstreamInvalid, "The service did not answer with a list.");
+            let error =
+                GraphqlError::new(ErrorCode::UpstreamInvalid, "The service did not answer with a list.");
             return self.fail(want.slot, field, error);
         };
         let found = match elements.first() {
@@ -106,7 +108,8 @@ impl Run<'_> {
 
     /// There is nothing for a field: null, or no items.
     fn nothing(&mut self, want: &Want, field: &Field, rest: &Rest) {
-        let found = if rest.batch.is_some() && field.shape.is_list() { Found::Items(&[]) } else { Found::Null };
+        let found =
+            if rest.batch.is_some() && field.shape.is_list() { Found::Items(&[]) } else { Found::Null };
         self.found(want.slot, field, None, found);
     }
 

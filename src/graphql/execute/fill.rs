@@ -86,7 +86,8 @@ impl Run<'_> {
         json: &Arc<Json>,
     ) -> Result<(), Box<Failed>> {
         let len = items.len();
-        let steps = (0..len).map(|place| (SlotStep::Index(u32::try_from(place).unwrap_or(u32::MAX)), !item.non_null));
+        let steps =
+            (0..len).map(|place| (SlotStep::Index(u32::try_from(place).unwrap_or(u32::MAX)), !item.non_null));
         let first = self.tree.grow(slot, steps);
         self.tree.set(slot, Content::List(first, len));
         for (place, at) in items.enumerate() {
@@ -106,7 +107,8 @@ impl Run<'_> {
         self.completer(slot, json).enter(set, at, field, &HERE)?;
         let cx = self.cx;
         let fields = cx.fields(set);
-        let steps = fields.iter().map(|index| (SlotStep::Field(*index), !cx.plan.field(*index).shape.non_null));
+        let steps =
+            fields.iter().map(|index| (SlotStep::Field(*index), !cx.plan.field(*index).shape.non_null));
         let first = self.tree.grow(slot, steps);
         self.tree.set(slot, Content::Object(set, first));
         for (place, index) in fields.iter().enumerate() {

@@ -1,9 +1,6 @@
 //! Level by level.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-};
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -219,7 +216,14 @@ impl<'a> Run<'a> {
     /// Writes the response.
     pub(super) fn finish(self, cost: u64, timings: Timings) -> Outcome {
         let cx = self.cx;
-        let report = Report { cx, tree: &self.tree, text: &self.text, errors: &self.errors, cost, calls: &self.records };
+        let report = Report {
+            cx,
+            tree: &self.tree,
+            text: &self.text,
+            errors: &self.errors,
+            cost,
+            calls: &self.records,
+        };
         let body: Bytes = report::response(&report);
         Outcome {
             body,

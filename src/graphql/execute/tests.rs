@@ -57,7 +57,9 @@ async fn a_batch_is_split_at_its_maximum() {
 #[tokio::test]
 async fn without_batches_no_call_is_made_twice_and_only_so_many_at_once() {
     let world = clinic_world();
-    world.respond(&format!("{{ patients(limit: 20) {UNBATCHED} again: patients(limit: 20) {UNBATCHED} }}")).await;
+    world
+        .respond(&format!("{{ patients(limit: 20) {UNBATCHED} again: patients(limit: 20) {UNBATCHED} }}"))
+        .await;
     let calls = sorted(world.calls());
     let mut distinct = calls.clone();
     distinct.dedup();
@@ -137,6 +139,12 @@ async fn the_trace_names_each_call_once() {
     let response = world.respond("{ patients(limit: 3) { id appointments { id } } }").await;
     let calls = response["extensions"]["trace"]["calls"].as_array().unwrap();
     let told: Vec<_> = calls.iter().map(|call| (&call["field"], &call["parents"], &call["status"])).collect();
-    assert_eq!(told, [(&json!("patients"), &json!(1), &json!(200)), (&json!("patients.appointments"), &json!(3), &json!(200))]);
+    assert_eq!(
+        told,
+        [
+            (&json!("patients"), &json!(1), &json!(200)),
+            (&json!("patients.appointments"), &json!(3), &json!(200))
+        ]
+    );
     assert_eq!(response["extensions"]["cost"]["requested"], 4);
 }

@@ -38,7 +38,10 @@ fn values_are_where_they_are() {
     let text = r#" { "a" : [ 1 , -2.5e3 , "x\"\u00e9\ud83d\ude00" , [ ] , { } ] , "\u0062" : { "c" : null , "a" : true } } "#;
     let json = read(text).unwrap();
     same(&json, NodeId::ROOT, &serde_json::from_str(text).unwrap());
-    assert_eq!(json.dig(NodeId::ROOT, &["a".into(), "1".into()]).map(|id| json.raw(id)), Some(&b"-2.5e3"[..]));
+    assert_eq!(
+        json.dig(NodeId::ROOT, &["a".into(), "1".into()]).map(|id| json.raw(id)),
+        Some(&b"-2.5e3"[..])
+    );
     assert_eq!(json.dig(NodeId::ROOT, &["b".into(), "c".into()]).map(|id| json.kind(id)), Some(Kind::Null));
     assert_eq!(json.dig(NodeId::ROOT, &["b".into(), "d".into()]), None);
 }
@@ -57,9 +60,41 @@ fn a_hint_never_leads_to_another_object() {
 #[test]
 fn what_is_no_json_is_refused() {
     let broken = [
-        "", " ", "nul", "tru", "[", "[1", "[1,", "[1,]", "{", "{\"a\"", "{\"a\":", "{\"a\":1,}", "{a:1}", "01", "1.", "-",
-        "1e", ".5", "+1", "\"", "\"\\\"", "\"\\x\"", "\"\\u12\"", "\"\\ud800\"", "\"\\ud800\\u0041\"", "\"\\udc00\"",
-        "\"\n\"", "\"12345678\u{1}\"", "1 2", "[1 2]", "{\"a\" 1}", "'a'", "NaN", "[,]", "{,}",
+        "",
+        " ",
+        "nul",
+        "tru",
+        "[",
+        "[1",
+        "[1,",
+        "[1,]",
+        "{",
+        "{\"a\"",
+        "{\"a\":",
+        "{\"a\":1,}",
+        "{a:1}",
+        "01",
+        "1.",
+        "-",
+        "1e",
+        ".5",
+        "+1",
+        "\"",
+        "\"\\\"",
+        "\"\\x\"",
+        "\"\\u12\"",
+        "\"\\ud800\"",
+        "\"\\ud800\\u0041\"",
+        "\"\\udc00\"",
+        "\"\n\"",
+        "\"12345678\u{1}\"",
+        "1 2",
+        "[1 2]",
+        "{\"a\" 1}",
+        "'a'",
+        "NaN",
+        "[,]",
+        "{,}",
     ];
     for text in broken {
         assert!(read(text).is_none(), "{text:?}");
@@ -81,7 +116,8 @@ fn any_json() -> impl Strategy<Value = Value> {
     leaf.prop_recursive(4, 40, 5, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
-            prop::collection::vec((any::<String>(), inner), 0..5).prop_map(|members| members.into_iter().collect()),
+            prop::collection::vec((any::<String>(), inner), 0..5)
+                .prop_map(|members| members.into_iter().collect()),
         ]
     })
 }

@@ -64,7 +64,8 @@ impl<'d> Collector<'_, 'd> {
                     let seen = (name, when);
                     // Validation made sure that the fragment exists.
                     let Some(fragment) = self.document.fragments.get(name) else { continue };
-                    if !into.seen.contains(&seen) && self.applies(&fragment.node.type_condition.node.on.node) {
+                    if !into.seen.contains(&seen) && self.applies(&fragment.node.type_condition.node.on.node)
+                    {
                         into.seen.push(seen);
                         self.walk(&fragment.node.selection_set.node, when, into);
                     }

@@ -5,15 +5,15 @@ use std::{collections::HashMap, sync::Arc};
 use async_graphql::{
     Name, Pos, Positioned,
     parser::types::{
-        Directive, DocumentOperations, ExecutableDocument, InlineFragment, OperationDefinition, OperationType, Selection,
-        SelectionSet,
+        Directive, DocumentOperations, ExecutableDocument, InlineFragment, OperationDefinition,
+        OperationType, Selection, SelectionSet,
     },
 };
 use async_graphql_value::Value as Literal;
 
 use super::{
-    Abstract, Condition, ConditionId, Field, FieldIndex, Introspection, Leaf, OperationKind, Origin, Pick, Plan, Set,
-    SetId, Shape, ShapeKind,
+    Abstract, Condition, ConditionId, Field, FieldIndex, Introspection, Leaf, OperationKind, Origin, Pick,
+    Plan, Set, SetId, Shape, ShapeKind,
     collect::{Collected, Collector, Group, Selections},
     condition::Conditions,
 };
@@ -86,37 +86,52 @@ struct Compiler<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn set(&mut self, ty: TypeId, selections: Selections<'a>, path: &str) -> Result<SetId, Vec<GraphqlError>> {
+    fn set(
+        &mut self,
+        ty: TypeId,
+        selections: Selections<'a>,
+        path: &str,
+    ) -> Result<SetId, Vec<GraphqlError>> {
         let address = |set: &SelectionSet| std::ptr::from_ref(set).addr();
         let key = (ty, selections.iter().map(|(set, when)| (address(set), *when)).collect());
         if let Some(id) = self.known.get(&key) {
             return Ok(*id);
         }
         let (schema, document, conditions) = (self.schema, self.document, &mut self.conditions);
-        let Collected { groups, picks, .. } = Collector { schema, document, conditions, ty }.collect(&selections);
+        let Collected { groups, picks, .. } =
+            Collector { schema, document, conditions, ty }.collect(&selections);
         let id = SetId(number(self.sets.len()));
-        self.sets.push(Set { ty, picks: Box::default(), fields: Box::default(), is_conditional: false, has_calls: false });
+        self.sets.push(Set {
+            ty,
+            picks: Box::default(),
+            fields: Box::default(),
+            is_conditional: false,
+            has_calls: false,
+        });
         self.known.insert(key, id);
         let mut indices = Vec::with_capacity(groups.len());
         let mut has_calls = false;
         for mut group in groups {
             group.simplify();
             let field = self.field(ty, group, path)?;
-            has_calls |= field.shape.has_calls || !matches!(field.origin, Origin::Member(_) | Origin::Typename);
+            has_calls |=
+                field.shape.has_calls || !matches!(field.origin, Origin::Member(_) | Origin::Typename);
             if self.fields.len() >= FIELDS_MAX {
                 return Err(vec![too_large()]);
             }
             indices.push(FieldIndex(number(self.fields.len())));
             self.fields.push(field);
         }
-        let picks: Box<[Pick]> = picks.into_iter().map(|(at, when)| Pick { field: indices[at], when }).collect();
+        let picks: Box<[Pick]> =
+            picks.into_iter().map(|(at, when)| Pick { field: indices[at], when }).collect();
         let is_conditional = picks.iter().any(|pick| pick.when != ConditionId::ALWAYS);
         self.sets[id.index()] = Set { ty, picks, fields: indices.into(), is_conditional, has_calls };
         Ok(id)
     }
 
     fn field(&mut self, parent: TypeId, group: Group<'a>, path: &str) -> Result<Field, Vec<GraphqlError>> {
-        let path: Arc<str> = if path.is_empty() { group.key.into() } else { format!("{path}.{}", group.key).into() };
+        let path: Arc<str> =
+            if path.is_empty() { group.key.into() } else { format!("{path}.{}", group.key).into() };
         let name = group.first.node.name.node.as_str();
         let at = position(group.first.pos);
         let schema = self.schema;

@@ -59,7 +59,9 @@ impl Leaf {
                 ScalarKind::Custom(CustomScalar::Date) => Leaf::Date,
                 ScalarKind::Custom(CustomScalar::Any) => Leaf::Any,
             },
-            TypeKind::Object(_) | TypeKind::Interface(_) | TypeKind::Union(_) | TypeKind::Input(_) => return None,
+            TypeKind::Object(_) | TypeKind::Interface(_) | TypeKind::Union(_) | TypeKind::Input(_) => {
+                return None;
+            }
         })
     }
 }

@@ -77,7 +77,10 @@ async fn a_denied_member_is_an_error_at_each_object() {
     assert_eq!(errors(&response), [at(0), at(1)]);
     assert_eq!(response["data"]["patients"][1], json!({"id": "1", "secret": null}));
     let auditor = as_caller(&[], &["auditor"], json!({}));
-    assert_eq!(auditor.respond("{ patient(id: 1) { secret } }").await, json!({"data": {"patient": {"secret": "s"}}}));
+    assert_eq!(
+        auditor.respond("{ patient(id: 1) { secret } }").await,
+        json!({"data": {"patient": {"secret": "s"}}})
+    );
 }
 
 #[tokio::test]
@@ -102,7 +105,10 @@ async fn introspection_is_for_those_who_may() {
 /// The clinic with lifetimes.
 fn cached() -> World {
     let sdl = CLINIC
-        .replace("patient(id: ID!): Patient @rest", "patient(id: ID!): Patient @cacheControl(maxAge: 60) @rest")
+        .replace(
+            "patient(id: ID!): Patient @rest",
+            "patient(id: ID!): Patient @cacheControl(maxAge: 60) @rest",
+        )
         .replace("clinic: Clinic @rest", "clinic: Clinic @cacheControl(maxAge: 30, scope: PRIVATE) @rest");
     World::new(&sdl, clinic)
 }
@@ -119,7 +125,10 @@ async fn the_smallest_lifetime_counts() {
     assert_eq!(lifetime(&world, "{ patient(id: 1) { id name __typename } }").await, expected);
     let expected = ResponseCache { max_age: secs(30), is_private: true, no_store: false };
     assert_eq!(lifetime(&world, "{ patient(id: 1) { clinic { name } } }").await, expected);
-    assert_eq!(lifetime(&world, "{ patient(id: 1) { id appointments { id } } }").await.max_age, Duration::ZERO);
+    assert_eq!(
+        lifetime(&world, "{ patient(id: 1) { id appointments { id } } }").await.max_age,
+        Duration::ZERO
+    );
     assert_eq!(lifetime(&world, "{ patients { id } }").await.max_age, Duration::ZERO);
     assert!(lifetime(&world, "{ patient(id: 1) { id secret } }").await.no_store, "an error is never stored");
 }

@@ -16,7 +16,8 @@ fn with(path: &'static str, said: impl Fn(&Call) -> super::world::Said + Send + 
 #[tokio::test]
 async fn a_service_that_is_down_leaves_the_rest_of_the_response_intact() {
     let world = with("/api/medications", |_| Err(CallFailure::Unavailable));
-    let response = world.respond("{ patients(limit: 3) { id appointments { id } medications { id } } }").await;
+    let response =
+        world.respond("{ patients(limit: 3) { id appointments { id } medications { id } } }").await;
     let expected: Vec<_> = (0..3)
         .map(|place| (json!(["patients", place, "medications"]), "UPSTREAM_UNAVAILABLE".to_owned()))
         .collect();
@@ -30,7 +31,8 @@ async fn a_service_that_is_down_leaves_the_rest_of_the_response_intact() {
 #[tokio::test]
 async fn a_needed_service_that_is_down_is_one_error() {
     let world = with("/api/appointments", |_| Err(CallFailure::Unavailable));
-    let response = world.respond("{ patients(limit: 3) { id appointments { id } medications { id } } }").await;
+    let response =
+        world.respond("{ patients(limit: 3) { id appointments { id } medications { id } } }").await;
     assert_eq!(response["data"], Value::Null);
     let expected = [(json!(["patients", 0, "appointments"]), "UPSTREAM_UNAVAILABLE".to_owned())];
     assert_eq!(errors(&response), expected);
@@ -88,10 +90,13 @@ async fn what_is_missing_is_null() {
 #[tokio::test]
 async fn a_refused_input_says_which_part_and_leaks_nothing_else() {
     let world = with("/api/patients", |call| match call.method {
-        Method::POST => Ok((422, json!({
-            "title": "Unprocessable", "detail": "age is wrong", "trace": "at Patients.java:7", "instance": "/internal/7",
-            "errors": [{"field": "age", "message": "must be positive", "sql": "SELECT"}, "x"],
-        }))),
+        Method::POST => Ok((
+            422,
+            json!({
+                "title": "Unprocessable", "detail": "age is wrong", "trace": "at Patients.java:7", "instance": "/internal/7",
+                "errors": [{"field": "age", "message": "must be positive", "sql": "SELECT"}, "x"],
+            }),
+        )),
         _ => clinic(call),
     });
     let query = "mutation { createPatient(input: { name: \"N\", age: -1 }) { id } }";

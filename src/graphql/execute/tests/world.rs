@@ -1,9 +1,6 @@
 //! A schema, services that answer as told, and callers.
 
-use std::{
-    sync::Mutex,
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 
 use async_graphql::parser::parse_query;
 use bytes::Bytes;
@@ -68,7 +65,11 @@ impl World {
         Plan::compile(&self.schema, &document, name.map(|name| name.as_str()), &operation.node).unwrap()
     }
 
-    pub fn ask<'a>(&'a self, variables: Option<&'a Map<String, Value>>, none: &'a Map<String, Value>) -> Ask<'a> {
+    pub fn ask<'a>(
+        &'a self,
+        variables: Option<&'a Map<String, Value>>,
+        none: &'a Map<String, Value>,
+    ) -> Ask<'a> {
         Ask {
             variables,
             caller: Caller {
@@ -143,7 +144,11 @@ impl Fetch for World {
 
 #[async_trait::async_trait]
 impl Introspect for World {
-    async fn introspect(&self, _: &Introspection, _: Option<&Map<String, Value>>) -> Result<Bytes, GraphqlError> {
+    async fn introspect(
+        &self,
+        _: &Introspection,
+        _: Option<&Map<String, Value>>,
+    ) -> Result<Bytes, GraphqlError> {
         Ok(Bytes::from_static(b"{}"))
     }
 }
@@ -201,32 +206,44 @@ pub fn clinic(call: &Call) -> Said {
     let path = call.target.split('?').next().unwrap_or_default().strip_prefix("/api").unwrap_or_default();
     let patient = |id: &str| json!({"id": id, "name": format!("patient {id}"), "secret": "s"});
     let things = |ids: Vec<String>| -> Value {
-        let of = |id: &String| (0..2).map(move |n| json!({"id": format!("{id}.{n}"), "patientId": id})).collect::<Vec<_>>();
+        let of = |id: &String| {
+            (0..2).map(move |n| json!({"id": format!("{id}.{n}"), "patientId": id})).collect::<Vec<_>>()
+        };
         ids.iter().flat_map(of).collect()
     };
     let segments: Vec<&str> = path.split('/').skip(1).collect();
-    Ok((200, match (&call.method, &*segments) {
-        (&Method::POST, ["patients"]) => {
-            let mut body: Value = serde_json::from_slice(call.body.as_ref().unwrap()).unwrap();
-            body["id"] = json!("new");
-            return Ok((201, body));
-        }
-        (_, ["patients"]) => {
-            let limit: usize = parameter(call, "limit")[0].parse().unwrap();
-            (0..limit).map(|id| patient(&id.to_string())).collect()
-        }
-        (_, ["labs", "search"]) => {
-            let body: Value = serde_json::from_slice(call.body.as_ref().unwrap()).unwrap();
-            things(body["ids"].as_array().unwrap().iter().map(|id| id.as_str().unwrap().to_owned()).collect())
-        }
-        (_, ["patients" | "records", id]) => patient(id),
-        (_, ["patients", id, _]) => things(vec![(*id).to_owned()]),
-        (_, ["appointments" | "medications"]) => things(parameter(call, "ids")),
-        (_, ["clinic"]) => json!({"name": "Nile"}),
-        (_, ["me"]) => patient("me"),
-        (_, ["audit"]) => json!(["entry"]),
-        _ => return Ok((404, json!({}))),
-    }))
+    Ok((
+        200,
+        match (&call.method, &*segments) {
+            (&Method::POST, ["patients"]) => {
+                let mut body: Value = serde_json::from_slice(call.body.as_ref().unwrap()).unwrap();
+                body["id"] = json!("new");
+                return Ok((201, body));
+            }
+            (_, ["patients"]) => {
+                let limit: usize = parameter(call, "limit")[0].parse().unwrap();
+                (0..limit).map(|id| patient(&id.to_string())).collect()
+            }
+            (_, ["labs", "search"]) => {
+                let body: Value = serde_json::from_slice(call.body.as_ref().unwrap()).unwrap();
+                things(
+                    body["ids"]
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .map(|id| id.as_str().unwrap().to_owned())
+                        .collect(),
+                )
+            }
+            (_, ["patients" | "records", id]) => patient(id),
+            (_, ["patients", id, _]) => things(vec![(*id).to_owned()]),
+            (_, ["appointments" | "medications"]) => things(parameter(call, "ids")),
+            (_, ["clinic"]) => json!({"name": "Nile"}),
+            (_, ["me"]) => patient("me"),
+            (_, ["audit"]) => json!(["entry"]),
+            _ => return Ok((404, json!({}))),
+        },
+    ))
 }
 
 /// The clinic with all its services.
@@ -240,4 +257,3 @@ pub fn errors(response: &Value) -> Vec<(Value, String)> {
     let code = |error: &Value| error["extensions"]["code"].as_str().unwrap_or_default().to_owned();
     errors.iter().map(|error| (error["path"].clone(), code(error))).collect()
 }
-
