@@ -18,7 +18,6 @@ use super::{
     json::{Hint, Json, Kind, NodeId},
     plan::{Abstract, Field, FieldIndex, Leaf, Origin, SetId, Shape, ShapeKind},
     response::{SlotId, Tree},
-    schema::Resolve,
 };
 
 /// What completing needs, and what it leaves behind.
@@ -134,10 +133,7 @@ impl Completer<'_> {
         self.out.push(b'{');
         for (place, index) in cx.fields(set).iter().enumerate() {
             let field = cx.plan.field(*index);
-            if place > 0 {
-                self.out.push(b',');
-            }
-            self.out.extend_from_slice(&field.written_key);
+            self.out.extend_from_slice(field.written(place == 0));
             if field.origin == Origin::Typename {
                 self.typename(set);
                 continue;
@@ -193,10 +189,9 @@ impl Completer<'_> {
 
     /// The member of an object that a field reads.
     pub(super) fn member(&mut self, index: FieldIndex, field: &Field, at: NodeId) -> Option<NodeId> {
-        let Resolve::Member(path) = &field.def(self.cx.schema)?.resolve else { return None };
-        let (first, rest) = path.split_first()?;
+        let (first, rest) = field.member.split_first()?;
         let found = self.json.member_near(at, first, &mut self.hints[index.index()])?;
-        self.json.dig(found, rest)
+        if rest.is_empty() { Some(found) } else { self.json.dig(found, rest) }
     }
 
     /// Why a field is not looked at: the caller may not read it, or its arguments are wrong.

@@ -20,6 +20,7 @@ mod failure;
 pub mod json;
 mod outcome;
 pub mod plan;
+mod read_before;
 mod report;
 mod response;
 mod scan;

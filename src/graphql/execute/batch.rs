@@ -48,6 +48,11 @@ impl Group {
         self.origins.get(key / self.max).unwrap_or(&Origin::Nothing)
     }
 
+    /// The text of a key.
+    pub(super) fn key(&self, place: usize) -> Option<&str> {
+        self.keys.get(place).map(|key| &*key.text)
+    }
+
     /// How many keys there are.
     pub(super) fn len(&self) -> usize {
         self.keys.len()

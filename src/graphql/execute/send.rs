@@ -1,8 +1,8 @@
 //! Making the calls of a level, so many at once.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, task::Poll, time::Duration};
 
-use futures::future::join_all;
+use futures::{future::join_all, poll};
 use tokio::{
     sync::Semaphore,
     time::{Instant, timeout_at},
@@ -15,7 +15,6 @@ use super::{
 use crate::graphql::{
     call::{Answer, CacheResult, Call, CallFailure, CallRecord, Fetch},
     failure::Refusal,
-    json::Json,
     schema::SourceId,
 };
 
@@ -71,23 +70,28 @@ impl Run<'_> {
     async fn one(&self, call: Call, fetch: &dyn Fetch, gate: Option<&Semaphore>) -> Sent {
         let mut call = call;
         let last = call.deadline;
-        let pass = async {
-            match gate {
-                // The gate is never closed.
-                Some(gate) => gate.acquire().await.ok(),
-                None => None,
-            }
-        };
         // Waiting for others counts for the operation, not for the call.
-        let Ok(_permit) = timeout_at(last, pass).await else {
-            return Sent { result: Err(CallFailure::Timeout), started: Instant::now(), took: Duration::ZERO };
+        let _permit = match gate {
+            None => None,
+            Some(gate) => match timeout_at(last, gate.acquire()).await {
+                Ok(permit) => permit.ok(),
+                Err(_) => {
+                    let started = Instant::now();
+                    return Sent { result: Err(CallFailure::Timeout), started, took: Duration::ZERO };
+                }
+            },
         };
         let started = Instant::now();
         if let Some(timeout) = self.cx.schema.source(call.source).timeout {
             call.deadline = last.min(started + timeout);
         }
         let deadline = call.deadline;
-        let result = timeout_at(deadline, fetch.fetch(call)).await.unwrap_or(Err(CallFailure::Timeout));
+        let mut fetching = fetch.fetch(call);
+        // What is in memory is there at once, and needs no timer.
+        let result = match poll!(&mut fetching) {
+            Poll::Ready(result) => result,
+            Poll::Pending => timeout_at(deadline, fetching).await.unwrap_or(Err(CallFailure::Timeout)),
+        };
         Sent { result, started, took: started.elapsed() }
     }
 
@@ -130,8 +134,8 @@ impl Run<'_> {
         if answer.body.is_empty() {
             return Answered::Nothing;
         }
-        match Json::read(answer.body) {
-            Ok(json) => Answered::Json(Arc::new(json)),
+        match self.read_before.read(&answer) {
+            Ok(json) => Answered::Json(json),
             Err(_) => Answered::Refused(Arc::new(Refusal::no_json(service, answer.status))),
         }
     }
