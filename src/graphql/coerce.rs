@@ -8,8 +8,7 @@ mod literal;
 mod scalar;
 mod variables;
 
-pub use literal::{Arguments, Usage, constant};
 pub(in crate::graphql) use literal::position;
+pub use literal::{Arguments, Usage, constant};
 pub(in crate::graphql) use variables::type_ref;
 pub use variables::variables;
-

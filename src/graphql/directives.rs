@@ -79,11 +79,7 @@ const fn optional(name: &'static str, kind: Kind) -> Parameter {
     Parameter { name, kind, is_required: false }
 }
 
-const fn spec(
-    name: &'static str,
-    locations: &'static [Location],
-    parameters: &'static [Parameter],
-) -> Spec {
+const fn spec(name: &'static str, locations: &'static [Location], parameters: &'static [Parameter]) -> Spec {
     Spec { name, locations, parameters, is_repeatable: false }
 }
 

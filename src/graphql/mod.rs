@@ -6,6 +6,7 @@
 //!
 //! Nothing here knows an HTTP server, a route or a cache of responses.
 
+pub mod advice;
 mod authorize;
 pub mod caching;
 pub mod call;
@@ -13,6 +14,8 @@ pub mod coerce;
 mod complete;
 mod cost;
 mod directives;
+mod document;
+mod engine;
 pub mod errors;
 mod execute;
 mod explain;
@@ -20,6 +23,8 @@ mod failure;
 pub mod json;
 mod outcome;
 pub mod plan;
+mod plan_cache;
+mod precheck;
 mod read_before;
 mod report;
 mod response;
@@ -27,8 +32,11 @@ mod scan;
 pub mod schema;
 pub mod sdl;
 pub mod template;
+mod validate;
 
 pub use call::{Answer, CacheResult, Call, CallFailure, CallRecord, Fetch, Reuse};
+pub use engine::Engine;
 pub use errors::{ErrorCode, GraphqlError, PathStep};
 pub use outcome::{Ask, Caller, Outcome, ResponseCache, Timings};
+pub use plan_cache::Prepared;
 pub use schema::Schema;

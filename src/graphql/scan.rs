@@ -36,8 +36,8 @@ pub(super) struct Repeated {
 pub(super) struct Fault {
     pub at: Position,
     pub message: String,
-    /// Whether it is too large, as opposed to malformed.
-    pub is_bound: bool,
+    /// The limit that it exceeds, if it is too large and not malformed.
+    pub bound: Option<&'static str>,
 }
 
 /// Scans a text.
@@ -100,7 +100,7 @@ impl<'a> Scanner<'a> {
                 _ => {
                     self.scanned.tokens += 1;
                     if self.scanned.tokens > bounds.tokens {
-                        return Err(self.bound(format!("more than {} tokens", bounds.tokens)));
+                        return Err(self.bound("tokens", format!("more than {} tokens", bounds.tokens)));
                     }
                     self.token(byte, bounds)?;
                 }
@@ -120,7 +120,9 @@ impl<'a> Scanner<'a> {
         let token = match byte {
             b'{' | b'[' | b'(' => {
                 if self.frames.len() >= bounds.nesting {
-                    return Err(self.bound(format!("nested more than {} levels deep", bounds.nesting)));
+                    return Err(
+                        self.bound("nesting", format!("nested more than {} levels deep", bounds.nesting))
+                    );
                 }
                 let within = self.frames.last();
                 let is_value = within.is_some_and(|frame| frame.is_object || frame.closing != b'}');
@@ -207,11 +209,8 @@ impl<'a> Scanner<'a> {
 
     fn string(&mut self) -> Result<(), Fault> {
         let open = self.position();
-        let unterminated = || Fault {
-            at: open,
-            message: "syntax error: unterminated string".to_owned(),
-            is_bound: false,
-        };
+        let unterminated =
+            || Fault { at: open, message: "syntax error: unterminated string".to_owned(), bound: None };
         if self.text[self.at..].starts_with("\"\"\"") {
             self.at += 3;
             loop {
@@ -274,10 +273,10 @@ impl<'a> Scanner<'a> {
     }
 
     fn malformed(&self, message: String) -> Fault {
-        Fault { at: self.position(), message, is_bound: false }
+        Fault { at: self.position(), message, bound: None }
     }
 
-    fn bound(&self, message: String) -> Fault {
-        Fault { at: self.position(), message, is_bound: true }
+    fn bound(&self, limit: &'static str, message: String) -> Fault {
+        Fault { at: self.position(), message, bound: Some(limit) }
     }
 }

@@ -316,7 +316,7 @@ pub struct FieldDef {
 }
 
 /// An argument, or a field of an input object.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct InputValue {
     /// Its name.
     pub name: Box<str>,

@@ -78,7 +78,10 @@ pub(super) fn parse_message(error: &ParseError) -> String {
     match error {
         ParseError::Syntax { message, .. } => {
             let what = message.rsplit("= ").next().unwrap_or(message).trim();
-            format!("syntax error: {}", what.replace("type_system_definition", "a definition").replace('_', " "))
+            format!(
+                "syntax error: {}",
+                what.replace("type_system_definition", "a definition").replace('_', " ")
+            )
         }
         other => other.to_string(),
     }
@@ -131,3 +134,6 @@ impl Report {
         Err(self.problems)
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -311,3 +311,6 @@ fn wire(schema: &Schema, ty: &TypeRef, value: &Value) -> Value {
         _ => value.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests;

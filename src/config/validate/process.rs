@@ -14,12 +14,25 @@ const SHUTDOWN_MAX: Duration = Duration::from_secs(29);
 
 pub(super) fn check(process: &ProcessConfig, problems: &mut Vec<Problem>) {
     listeners(&process.listeners, problems);
+    if let Some(graphql) = &process.graphql {
+        let here = "process.graphql.address";
+        port(here, graphql.address, problems);
+        if let Some(taken) = process.listeners.iter().find(|other| overlap(other.address, graphql.address)) {
+            let message = format!("the address `{}` is taken by `{}` already", graphql.address, taken.name());
+            problems.push(Problem::new(here, message));
+        }
+        if let Some(at) = process.listeners.iter().position(|listener| listener.name() == "graphql") {
+            let message = "the name `graphql` is that of the listener in `process.graphql`";
+            problems.push(Problem::new(format!("process.listeners[{at}].name"), message));
+        }
+    }
     if let Some(admin) = &process.admin {
         port("process.admin.address", admin.address, problems);
         if admin.token.as_ref().is_some_and(|token| token.expose().is_empty()) {
             problems.push(Problem::new("process.admin.token", "an empty token is no token").about_secret());
         }
-        let taken = process.listeners.iter().find(|listener| overlap(listener.address, admin.address));
+        let all = process.all_listeners();
+        let taken = all.iter().find(|listener| overlap(listener.address, admin.address));
         if let Some(listener) = taken {
             let message =
                 format!("the admin port needs an address of its own: `{}` listens here", listener.name());

@@ -122,13 +122,17 @@ impl Arguments {
     ///
     /// # Errors
     /// A variable without a value, or null, where one is needed.
-    pub fn resolve(&self, variables: &Map<String, Value>) -> Result<Cow<'_, Map<String, Value>>, GraphqlError> {
+    pub fn resolve(
+        &self,
+        variables: &Map<String, Value>,
+    ) -> Result<Cow<'_, Map<String, Value>>, GraphqlError> {
         if self.open.is_empty() {
             return Ok(Cow::Borrowed(&self.fixed));
         }
         let mut arguments = self.fixed.clone();
         for open in &self.open {
-            let value = open.input.resolve(variables).map_err(|Unfit| open.error("was given an invalid value"))?;
+            let value =
+                open.input.resolve(variables).map_err(|Unfit| open.error("was given an invalid value"))?;
             match value.or_else(|| open.default.clone()) {
                 Some(Value::Null) if open.non_null => return Err(open.error("must not be null")),
                 None if open.non_null => return Err(open.error("is required, but it was not provided")),
@@ -204,8 +208,7 @@ impl Input {
 /// # Errors
 /// Everything that is wrong with it, in words.
 pub fn constant(schema: &Schema, ty: &TypeRef, literal: &Literal) -> Result<Value, Vec<String>> {
-    let mut check =
-        Check { schema, at: Position::default(), errors: Vec::new(), usages: Vec::new() };
+    let mut check = Check { schema, at: Position::default(), errors: Vec::new(), usages: Vec::new() };
     match check.literal(ty, literal, false) {
         Input::Value(value) if check.errors.is_empty() => Ok(value),
         _ => Err(check.errors.into_iter().map(|error| error.message).collect()),

@@ -13,9 +13,8 @@ pub(super) fn from_literal(name: &str, kind: &ScalarKind, literal: &Literal) -> 
         (ScalarKind::Int, Literal::Number(number)) if number.is_f64() => {
             Err(format!("Int cannot represent non-integer value: {number}"))
         }
-        (ScalarKind::Int, Literal::Number(number)) => int(number).ok_or_else(|| {
-            format!("Int cannot represent non 32-bit signed integer value: {number}")
-        }),
+        (ScalarKind::Int, Literal::Number(number)) => int(number)
+            .ok_or_else(|| format!("Int cannot represent non 32-bit signed integer value: {number}")),
         (ScalarKind::Int, _) => Err(format!("Int cannot represent non-integer value: {}", found())),
         (ScalarKind::Float, Literal::Number(number)) => Ok(Value::Number(number.clone())),
         (ScalarKind::Float, _) => Err(format!("Float cannot represent non numeric value: {}", found())),
@@ -41,9 +40,8 @@ pub(super) fn from_json(name: &str, kind: &ScalarKind, value: &Value) -> Result<
     match (kind, value) {
         (ScalarKind::Int, Value::Number(number)) => match whole(number) {
             None => Err("Int cannot represent a non-integer value".to_owned()),
-            Some(number) => {
-                int(&number).ok_or_else(|| "Int cannot represent a non 32-bit signed integer value".to_owned())
-            }
+            Some(number) => int(&number)
+                .ok_or_else(|| "Int cannot represent a non 32-bit signed integer value".to_owned()),
         },
         (ScalarKind::Int, _) => Err("Int cannot represent a non-integer value".to_owned()),
         (ScalarKind::Float, Value::Number(_)) => Ok(value.clone()),

@@ -167,7 +167,10 @@ impl Check<'_> {
                 }
                 (None, None) if field.ty.is_non_null() => {
                     let ty = schema.display(&field.ty);
-                    self.error(&format!("Field \"{}\" of required type \"{ty}\" was not provided", field.name));
+                    self.error(&format!(
+                        "Field \"{}\" of required type \"{ty}\" was not provided",
+                        field.name
+                    ));
                 }
                 (None, None) => {}
             }

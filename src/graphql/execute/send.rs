@@ -1,11 +1,18 @@
 //! Making the calls of a level, so many at once.
 
-use std::{collections::HashMap, sync::Arc, task::Poll, time::Duration};
+use std::{
+    collections::HashMap,
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
-use futures::{future::join_all, poll};
+use futures::future::join_all;
 use tokio::{
     sync::Semaphore,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use super::{
@@ -23,6 +30,23 @@ struct Sent {
     result: Result<Answer, CallFailure>,
     started: Instant,
     took: Duration,
+}
+
+/// The result of a call, or a timeout. The timer is set only if there is something to wait for:
+/// what is in memory is there at once.
+async fn within<F>(deadline: Instant, mut call: Pin<Box<F>>) -> Result<Answer, CallFailure>
+where
+    F: Future<Output = Result<Answer, CallFailure>> + ?Sized,
+{
+    let mut timer = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = call.as_mut().poll(cx) {
+            return Poll::Ready(result);
+        }
+        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        timer.as_mut().poll(cx).map(|()| Err(CallFailure::Timeout))
+    })
+    .await
 }
 
 impl Run<'_> {
@@ -86,12 +110,7 @@ impl Run<'_> {
             call.deadline = last.min(started + timeout);
         }
         let deadline = call.deadline;
-        let mut fetching = fetch.fetch(call);
-        // What is in memory is there at once, and needs no timer.
-        let result = match poll!(&mut fetching) {
-            Poll::Ready(result) => result,
-            Poll::Pending => timeout_at(deadline, fetching).await.unwrap_or(Err(CallFailure::Timeout)),
-        };
+        let result = within(deadline, fetch.fetch(call)).await;
         Sent { result, started, took: started.elapsed() }
     }
 

@@ -15,8 +15,8 @@ use crate::{
     graphql::{
         directives::{self, Applied, Location, one},
         schema::{
-            Batch, BatchStyle, FieldDef, FieldId, NotFound, Position, Resolve, Rest, Schema, Source, SourceId,
-            TypeId, TypeKind,
+            Batch, BatchStyle, FieldDef, FieldId, NotFound, Position, Resolve, Rest, Schema, Source,
+            SourceId, TypeId, TypeKind,
         },
         template::{BodyTemplate, Place, Reads, Template},
     },
@@ -41,8 +41,7 @@ impl Calls {
 
 pub(super) fn compile(built: &Built<'_>, drafts: &Drafts<'_>, report: &mut Report) -> Calls {
     let schema = &built.schema;
-    let applied =
-        directives::read(drafts.schema_directives.iter().copied(), Location::Schema, report);
+    let applied = directives::read(drafts.schema_directives.iter().copied(), Location::Schema, report);
     let mut sources: Vec<Source> = Vec::new();
     for directive in &applied {
         let source = source(directive, schema, report);
@@ -62,13 +61,16 @@ pub(super) fn compile(built: &Built<'_>, drafts: &Drafts<'_>, report: &mut Repor
         if let Some(from) = one(applied, "from") {
             report.hint(from.at, "`@from` has no effect on a field with `@rest`", "use `select`");
         }
-        let mut call = CallReader { schema, called: &called, owner: *owner, field: *field, directive, report };
+        let mut call =
+            CallReader { schema, called: &called, owner: *owner, field: *field, directive, report };
         if let Some(rest) = call.read(&sources) {
             used[rest.source.index()] = true;
             rests.push((*owner, *field, rest));
         }
     }
-    for (directive, source) in applied.iter().zip(&sources).zip(&used).filter(|(_, used)| !**used).map(|(pair, _)| pair) {
+    for (directive, source) in
+        applied.iter().zip(&sources).zip(&used).filter(|(_, used)| !**used).map(|(pair, _)| pair)
+    {
         let message = format!("no field uses the source `{}`", source.name);
         report.warn(directive.at, message, "remove it, or name it in `@rest(source: …)`");
     }
@@ -80,7 +82,8 @@ fn source(directive: &Applied<'_>, schema: &Schema, report: &mut Report) -> Sour
     let is_plain = |c: char| c.is_ascii_graphic() && !"?#{}\\\"<>^`|".contains(c);
     if !route.starts_with('/')
         || !route.chars().all(is_plain)
-        || route.split('/').skip(1).any(|segment| matches!(segment, "." | "..")) || route.contains("//")
+        || route.split('/').skip(1).any(|segment| matches!(segment, "." | ".."))
+        || route.contains("//")
     {
         let hint = "write the path prefix of a route, such as `/api/patients`";
         report.hint(directive.place("route"), format!("`{route}` is no path"), hint);
@@ -178,9 +181,16 @@ impl<'a> CallReader<'_, 'a> {
         let (method, path) = self.method()?;
         let schema = self.schema;
         let parent = if self.is_root() { Err("a root field has no parent") } else { Ok(self.owner) };
-        let reads = Reads { schema, args: &schema.field(self.owner, self.field).args, parent, claims: true, called: self.called };
+        let reads = Reads {
+            schema,
+            args: &schema.field(self.owner, self.field).args,
+            parent,
+            claims: true,
+            called: self.called,
+        };
         let path_at = self.directive.place(&method.as_str().to_ascii_lowercase());
-        let path = Template::compile(path, Place::Path, &reads).map_err(|found| self.report.all(path_at, found));
+        let path =
+            Template::compile(path, Place::Path, &reads).map_err(|found| self.report.all(path_at, found));
         let mut query = Vec::new();
         for (name, value) in directive.members("query") {
             let at = directive.place("query");
@@ -328,9 +338,10 @@ impl<'a> CallReader<'_, 'a> {
         };
         let max = match member("max") {
             None => Some(100),
-            Some((_, ConstValue::Number(number))) => {
-                number.as_u64().and_then(|max| usize::try_from(max).ok()).filter(|max| (1..=10_000).contains(max))
-            }
+            Some((_, ConstValue::Number(number))) => number
+                .as_u64()
+                .and_then(|max| usize::try_from(max).ok())
+                .filter(|max| (1..=10_000).contains(max)),
             Some(_) => None,
         };
         if self.is_root() {
@@ -355,7 +366,8 @@ impl<'a> CallReader<'_, 'a> {
         let value = match compiled.or_else(|_| Template::compile(value, Place::Text, reads)) {
             Ok(template) if template.is_parent_value() => Some(template),
             Ok(_) => {
-                self.report.add(at, "`value` of `batch` has to be one value of the parent, such as `{parent.id}`");
+                self.report
+                    .add(at, "`value` of `batch` has to be one value of the parent, such as `{parent.id}`");
                 None
             }
             Err(problems) => {
@@ -379,10 +391,13 @@ impl<'a> CallReader<'_, 'a> {
             .collect();
         if !key.is_empty() && !members.iter().any(|member| member == key) {
             let name = &self.schema.get(element).name;
-            let problem = Problem::new("", format!("no field of `{name}` comes from the member `{key}`")).inside(at);
+            let problem =
+                Problem::new("", format!("no field of `{name}` comes from the member `{key}`")).inside(at);
             self.report.problems.push(match closest(key, members.iter().map(String::as_str)) {
                 Some(near) => problem.hint(format!("did you mean `{near}`?")),
-                None => problem.hint("the key of a batch is a member of each answered element that has a field"),
+                None => {
+                    problem.hint("the key of a batch is a member of each answered element that has a field")
+                }
             });
         }
     }
@@ -411,7 +426,8 @@ impl<'a> CallReader<'_, 'a> {
             && rest.batch.is_none()
             && let Some(name) = rest.path.nullable_argument(self.schema, &def.args)
         {
-            let message = format!("`{}` is never null, but its path needs `{name}`, which may be null", def.name);
+            let message =
+                format!("`{}` is never null, but its path needs `{name}`, which may be null", def.name);
             self.report.hint(at, message, "make the argument non-null, or the field nullable");
         }
     }

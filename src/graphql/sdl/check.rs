@@ -15,7 +15,10 @@ pub(super) fn before_calls(schema: &Schema, report: &mut Report) {
         if let TypeKind::Input(def) = &schema.get(id).kind {
             for field in def.fields.iter().filter(|_| def.one_of) {
                 if field.ty.is_non_null() || field.default.is_some() {
-                    report.add(field.at, format!("`{}`: a field of a `@oneOf` type is nullable, without default", field.name));
+                    report.add(
+                        field.at,
+                        format!("`{}`: a field of a `@oneOf` type is nullable, without default", field.name),
+                    );
                 }
             }
         }
@@ -41,7 +44,8 @@ fn fulfils(schema: &Schema, id: TypeId, interface: TypeId, report: &mut Report) 
     for inherited in interfaces(schema, interface) {
         if *inherited != id && !interfaces(schema, id).contains(inherited) {
             let name = &schema.get(*inherited).name;
-            let message = format!("`{}` has to implement `{name}` too, as `{}` does", def.name, promised.name);
+            let message =
+                format!("`{}` has to implement `{name}` too, as `{}` does", def.name, promised.name);
             report.add(def.at, message);
         }
     }
@@ -64,7 +68,8 @@ fn fulfils(schema: &Schema, id: TypeId, interface: TypeId, report: &mut Report) 
 fn arguments(schema: &Schema, field: &FieldDef, wanted: &FieldDef, path: &str, report: &mut Report) {
     for arg in &wanted.args {
         match field.args.iter().find(|found| found.name == arg.name) {
-            None => report.add(field.at, format!("`{}` lacks the argument `{}` of `{path}`", field.name, arg.name)),
+            None => report
+                .add(field.at, format!("`{}` lacks the argument `{}` of `{path}`", field.name, arg.name)),
             Some(found) if found.ty != arg.ty => {
                 let (is, should) = (schema.display(&found.ty), schema.display(&arg.ty));
                 report.add(found.at, format!("`{}` is `{is}`, but `{should}` in `{path}`", arg.name));
@@ -98,7 +103,13 @@ fn input_cycles(schema: &Schema, report: &mut Report) {
     }
 }
 
-fn walk(schema: &Schema, id: TypeId, path: &mut Vec<TypeId>, done: &mut HashSet<TypeId>, report: &mut Report) {
+fn walk(
+    schema: &Schema,
+    id: TypeId,
+    path: &mut Vec<TypeId>,
+    done: &mut HashSet<TypeId>,
+    report: &mut Report,
+) {
     let TypeKind::Input(def) = &schema.get(id).kind else { return };
     if let Some(start) = path.iter().position(|seen| *seen == id) {
         let names: Vec<&str> = path[start..].iter().map(|id| &*schema.get(*id).name).collect();
@@ -161,7 +172,9 @@ fn reach(schema: &Schema, id: TypeId, seen: &mut HashSet<TypeId>) {
         }
         match &schema.get(id).kind {
             TypeKind::Object(def) => open.extend(&def.interfaces),
-            TypeKind::Interface(def) | TypeKind::Union(def) => open.extend(def.interfaces.iter().chain(&def.possible)),
+            TypeKind::Interface(def) | TypeKind::Union(def) => {
+                open.extend(def.interfaces.iter().chain(&def.possible))
+            }
             TypeKind::Input(def) => open.extend(def.fields.iter().map(|field| field.ty.named())),
             TypeKind::Scalar(_) | TypeKind::Enum(_) => {}
         }

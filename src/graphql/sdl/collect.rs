@@ -81,7 +81,9 @@ pub(super) fn collect<'a>(document: &'a ServiceDocument, report: &mut Report) ->
         let (name, at) = (extension.node.name.node.as_str(), position(extension.node.name.pos));
         match by_name.get(name) {
             Some(index) => extend(&mut drafts.types[*index], &extension.node, at, report),
-            None => report.unknown(at, format!("there is no `{name}` to extend"), name, by_name.keys().copied()),
+            None => {
+                report.unknown(at, format!("there is no `{name}` to extend"), name, by_name.keys().copied())
+            }
         }
     }
     drafts
@@ -104,9 +106,10 @@ fn roots<'a>(schema: &'a SchemaDefinition, drafts: &mut Drafts<'a>, report: &mut
 fn draft(ty: &TypeDefinition, at: Position) -> Draft<'_> {
     let body = match &ty.kind {
         TypeKind::Scalar => Body::Scalar,
-        TypeKind::Object(object) => {
-            Body::Object { implements: object.implements.iter().collect(), fields: object.fields.iter().collect() }
-        }
+        TypeKind::Object(object) => Body::Object {
+            implements: object.implements.iter().collect(),
+            fields: object.fields.iter().collect(),
+        },
         TypeKind::Interface(interface) => Body::Interface {
             implements: interface.implements.iter().collect(),
             fields: interface.fields.iter().collect(),

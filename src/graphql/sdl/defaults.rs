@@ -58,7 +58,13 @@ fn input_type(
 }
 
 /// Settles a type and all that are reachable from it.
-fn needs(id: TypeId, defaults: &[Default<'_>], schema: &mut Schema, states: &mut [State], report: &mut Report) {
+fn needs(
+    id: TypeId,
+    defaults: &[Default<'_>],
+    schema: &mut Schema,
+    states: &mut [State],
+    report: &mut Report,
+) {
     if states[id.index()] != State::Open {
         return;
     }

@@ -8,8 +8,8 @@ use super::{Report, types::Built};
 use crate::graphql::{
     directives::{Applied, one},
     schema::{
-        AuthRule, CacheHint, CacheScope, FieldDef, FieldId, InputValue, ListSize, Owner, ScalarKind, Schema, TypeId,
-        TypeKind,
+        AuthRule, CacheHint, CacheScope, FieldDef, FieldId, InputValue, ListSize, Owner, ScalarKind, Schema,
+        TypeId, TypeKind,
     },
     template::{Place, Reads, Template},
 };
@@ -58,7 +58,8 @@ pub(super) fn compile(built: &Built<'_>, report: &mut Report) -> Rules {
         let found = FieldRules {
             auth: one(applied, "auth").map(|directive| auth(directive, schema, &def.args, report)),
             cache: one(applied, "cacheControl").map(|directive| cache(directive, report)),
-            list_size: one(applied, "listSize").and_then(|directive| list_size(directive, def, schema, report)),
+            list_size: one(applied, "listSize")
+                .and_then(|directive| list_size(directive, def, schema, report)),
         };
         rules.fields.push((*id, *field, found));
     }
@@ -69,7 +70,11 @@ fn auth(directive: &Applied<'_>, schema: &Schema, args: &[InputValue], report: &
     let mut words = |name: &str| -> Box<[Box<str>]> {
         let texts = directive.texts(name);
         if directive.get(name).is_some() && texts.is_empty() {
-            report.hint(directive.place(name), format!("`{name}` is empty"), "leave it out: any caller who is known");
+            report.hint(
+                directive.place(name),
+                format!("`{name}` is empty"),
+                "leave it out: any caller who is known",
+            );
         }
         if texts.iter().any(|text| text.is_empty() || text.contains(char::is_whitespace)) {
             report.add(directive.place(name), format!("`{name}` has a name that is empty or has spaces"));
@@ -97,7 +102,8 @@ fn auth(directive: &Applied<'_>, schema: &Schema, args: &[InputValue], report: &
 
 fn cache(directive: &Applied<'_>, report: &mut Report) -> CacheHint {
     let inherit = directive.flag("inheritMaxAge");
-    let max_age = directive.int("maxAge").and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+    let max_age =
+        directive.int("maxAge").and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
     if inherit && max_age.is_some() {
         report.add(directive.at, "`maxAge` and `inheritMaxAge` contradict each other");
     }

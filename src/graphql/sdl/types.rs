@@ -16,8 +16,8 @@ use crate::graphql::{
     coerce::position,
     directives::{self, Applied, Location, one},
     schema::{
-        AbstractDef, CustomScalar, Discriminator, EnumDef, EnumValue, FieldDef, FieldId, InputDef, InputValue,
-        ObjectDef, Position, Resolve, ScalarKind, Schema, TypeDef, TypeId, TypeKind, TypeRef,
+        AbstractDef, CustomScalar, Discriminator, EnumDef, EnumValue, FieldDef, FieldId, InputDef,
+        InputValue, ObjectDef, Position, Resolve, ScalarKind, Schema, TypeDef, TypeId, TypeKind, TypeRef,
     },
 };
 
@@ -71,7 +71,8 @@ pub(super) fn build<'a>(drafts: &Drafts<'a>, report: &mut Report) -> Built<'a> {
             builder.report.add(draft.at, format!("`{}` is built in", draft.name));
         }
         builder.name(draft.name, draft.at);
-        let applied = directives::read(draft.directives.iter().copied(), draft.body.location(), builder.report);
+        let applied =
+            directives::read(draft.directives.iter().copied(), draft.body.location(), builder.report);
         if let Some(wire) = one(&applied, "wire") {
             wires.push((id, wire.at, wire.text("value").unwrap_or_default()));
         }
@@ -124,7 +125,12 @@ fn roots(
                 None
             }
             None if given.is_some() => {
-                report.unknown(at, format!("unknown type `{name}`"), name, by_name.keys().map(|name| &**name));
+                report.unknown(
+                    at,
+                    format!("unknown type `{name}`"),
+                    name,
+                    by_name.keys().map(|name| &**name),
+                );
                 None
             }
             None => None,
@@ -138,7 +144,11 @@ fn roots(
     };
     let query = before.unwrap_or_else(|| {
         if report.len() == 0 {
-            report.hint(Position { line: 1, column: 1 }, "there is no type of queries", "define `type Query { … }`");
+            report.hint(
+                Position { line: 1, column: 1 },
+                "there is no type of queries",
+                "define `type Query { … }`",
+            );
         }
         TypeId(0)
     });
@@ -217,7 +227,12 @@ impl<'a> Builder<'_, 'a> {
             }),
             Body::Union(members) => {
                 let possible = self.members(draft, members);
-                TypeKind::Union(AbstractDef { fields: Vec::new(), interfaces: Vec::new(), possible, discriminator })
+                TypeKind::Union(AbstractDef {
+                    fields: Vec::new(),
+                    interfaces: Vec::new(),
+                    possible,
+                    discriminator,
+                })
             }
             Body::Enum(values) => TypeKind::Enum(self.values(draft, values)),
             Body::Input(fields) => {
@@ -231,7 +246,13 @@ impl<'a> Builder<'_, 'a> {
     }
 
     /// The type with a name, if it is what `fits` says.
-    fn find(&mut self, name: &str, at: Position, expected: &str, fits: fn(&Body<'_>) -> bool) -> Option<TypeId> {
+    fn find(
+        &mut self,
+        name: &str,
+        at: Position,
+        expected: &str,
+        fits: fn(&Body<'_>) -> bool,
+    ) -> Option<TypeId> {
         let Some(id) = self.by_name.get(name) else {
             let known = self.by_name.keys().map(|name| &**name);
             self.report.unknown(at, format!("unknown type `{name}`"), name, known);
@@ -252,7 +273,8 @@ impl<'a> Builder<'_, 'a> {
             }
             BaseType::Named(name) => {
                 let id = if is_input {
-                    let fits = |body: &Body<'_>| matches!(body, Body::Scalar | Body::Enum(_) | Body::Input(_));
+                    let fits =
+                        |body: &Body<'_>| matches!(body, Body::Scalar | Body::Enum(_) | Body::Input(_));
                     self.find(name, at, "input type: arguments take scalars, enums and `input` types", fits)
                 } else {
                     let fits = |body: &Body<'_>| !matches!(body, Body::Input(_));
@@ -361,7 +383,9 @@ impl<'a> Builder<'_, 'a> {
                 resolve,
                 auth: None,
                 cache: None,
-                cost: one(&applied, "cost").and_then(|cost| cost.int("weight")).and_then(|cost| cost.try_into().ok()),
+                cost: one(&applied, "cost")
+                    .and_then(|cost| cost.int("weight"))
+                    .and_then(|cost| cost.try_into().ok()),
                 list_size: None,
                 deprecated: deprecated(&applied),
                 at,
