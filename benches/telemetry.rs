@@ -75,6 +75,9 @@ fn record() -> AccessRecord<'static> {
         cache: None,
         api_version: None,
         api_version_source: None,
+        internal: false,
+        graphql: None,
+        graphql_operation: None,
         identity: None,
         user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"),
     }

@@ -14,6 +14,7 @@ pub mod downstream;
 pub mod framing;
 pub mod graphql;
 pub mod headers;
+pub mod local_response;
 pub mod mapping;
 pub mod proxy_protocol;
 pub mod rate_limit;

@@ -17,7 +17,7 @@ use crate::{
         auth::{self, Judgement},
         cache,
         context::RequestContext,
-        failure, headers, invalidate, mapping, observe, rate_limit,
+        failure, graphql, headers, inner, invalidate, mapping, observe, rate_limit,
         rejection::Rejection,
         route, trace, upstream,
     },
@@ -28,18 +28,23 @@ use crate::{
 pub struct Gateway {
     resources: Arc<Resources>,
     snapshots: Arc<SnapshotCell>,
+    graphql: Arc<dyn graphql::Responder>,
 }
 
 impl Gateway {
     /// A gateway that serves whatever snapshot the cell holds.
-    pub fn new(resources: Arc<Resources>, snapshots: Arc<SnapshotCell>) -> Self {
-        Self { resources, snapshots }
+    pub fn new(
+        resources: Arc<Resources>,
+        snapshots: Arc<SnapshotCell>,
+        graphql: Arc<dyn graphql::Responder>,
+    ) -> Self {
+        Self { resources, snapshots, graphql }
     }
 
     /// From the request to the plan: everything that can refuse before a backend is asked.
     async fn plan(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
         // Nobody asks for a refresh in the background: whoever did has been charged and counted.
-        let is_refresh = session.subrequest_ctx.is_some();
+        let is_refresh = inner::is_refresh(session, ctx);
         let request = session.req_header_mut();
         admit::check(request, &self.resources)?;
         admit::normalize(request)?;
@@ -105,6 +110,9 @@ impl ProxyHttp for Gateway {
         }
         match self.plan(session, ctx).await {
             Ok(()) if ctx.target().is_some() => Ok(false),
+            Ok(()) if graphql::is_for(ctx) => {
+                Box::pin(graphql::answer(session, ctx, &self.resources, &*self.graphql)).await
+            }
             Ok(()) => Box::pin(route::answer_locally(session, ctx, &self.resources)).await,
             Err(refusal) => {
                 Box::pin(answer::respond(session, ctx, refusal)).await;
@@ -182,6 +190,7 @@ impl ProxyHttp for Gateway {
 
     async fn proxy_upstream_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
         let prepared = match cache::only_if_cached(ctx) {
+            Ok(()) if graphql::is_for(ctx) => Ok(()),
             Ok(()) => upstream::prepare(ctx).await,
             Err(refusal) => Err(refusal),
         };
@@ -197,6 +206,9 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<Box<HttpPeer>> {
+        if graphql::is_for(ctx) {
+            return Ok(graphql::peer());
+        }
         upstream::pick(session, ctx).map_err(Rejection::into_error)
     }
 
@@ -240,8 +252,12 @@ impl ProxyHttp for Gateway {
         upstream: &mut RequestHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        mapping::instruct(upstream, ctx)?;
         cache::sent(ctx, &self.resources);
+        if graphql::is_for(ctx) {
+            let responder = &*self.graphql;
+            return Box::pin(graphql::fill(session, upstream, ctx, &self.resources, responder)).await;
+        }
+        mapping::instruct(upstream, ctx)?;
         cache::coding::to_upstream(upstream, ctx)?;
         headers::to_upstream(upstream, session.req_header(), ctx)?;
         trace::to_upstream(upstream, ctx, &self.resources)?;
@@ -287,6 +303,7 @@ impl ProxyHttp for Gateway {
         headers::frame(session, response);
         cache::to_downstream(session, response, ctx, &self.resources)?;
         headers::to_downstream(response, ctx)?;
+        inner::tell(session, ctx, &self.resources);
         trace::to_downstream(session.req_header(), response, &cache::lookup(session), ctx, &self.resources)
     }
 

@@ -33,6 +33,7 @@ use crate::{
     services::{
         admin::Admin,
         front::{Front, Proxy},
+        graphql,
         until_end::UntilEnd,
     },
     tasks::{
@@ -106,7 +107,7 @@ fn compile(config: &Config) -> Result<Parts, Vec<Problem>> {
         log::check(level).err().map(|p| p.within("process.telemetry.log")).into_iter().collect();
     let mut settings = Vec::new();
     let mut stores = Vec::new();
-    for (index, listener) in process.listeners.iter().enumerate() {
+    for (index, listener) in process.all_listeners().iter().enumerate() {
         let built = listener.tls.as_ref().map(|tls| tls::settings(tls, listener.http2)).transpose();
         match built {
             Ok(built) => {
@@ -159,7 +160,8 @@ pub fn run(compiled: Compiled, options: Options, log: LogHandle) -> Result<(), C
         "warm up",
         WarmUp { resources: Arc::clone(&resources), cell: Arc::clone(&cell), prober: Arc::clone(&prober) },
     ));
-    let gateway = Gateway::new(Arc::clone(&resources), Arc::clone(&cell));
+    let graphql = Arc::new(graphql::Service::new(Arc::clone(resources.metrics.graphql())));
+    let gateway = Gateway::new(Arc::clone(&resources), Arc::clone(&cell), graphql);
     let front = Front::new(Arc::clone(&resources), Arc::clone(&cell), tls);
     let service = front.before(gateway, &server.configuration);
     let listening = server.add_service(listeners(&process, service));
@@ -208,7 +210,7 @@ fn server_conf(process: &ProcessConfig) -> ServerConf {
 }
 
 fn listeners(process: &ProcessConfig, mut service: Service<Proxy<Gateway>>) -> Service<Proxy<Gateway>> {
-    for listener in &process.listeners {
+    for listener in process.all_listeners() {
         // The front reads whole heads itself: a buffer below it would only cost memory and a copy.
         let buffer = L4BufferSettings { read: Some(0), ..L4BufferSettings::default() };
         // It does TLS itself, too.

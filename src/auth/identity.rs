@@ -106,6 +106,11 @@ impl Identity {
         std::str::from_utf8(&self.tag).unwrap_or_default()
     }
 
+    /// All that is said of it.
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.facts.claims
+    }
+
     /// A claim by its name, or by the names that lead to it with dots between them.
     pub fn claim(&self, name: &str) -> Option<&Value> {
         lookup(&self.facts.claims, name)

@@ -92,6 +92,15 @@ pub struct ExplainArgs {
     /// A header field, as `Name: value`.
     #[arg(short = 'H', long = "header")]
     pub headers: Vec<String>,
+    /// A document of GraphQL that it brings: its calls and its cost are shown.
+    #[arg(long)]
+    pub query: Option<String>,
+    /// The variables of its operation, as a JSON object.
+    #[arg(long, requires = "query")]
+    pub variables: Option<String>,
+    /// Which operation of the document.
+    #[arg(long, requires = "query")]
+    pub operation: Option<String>,
     /// The configuration: a YAML file, or a directory of them.
     #[arg(short, long, env = "NILEGATE_CONFIG", default_value = "conf/nilegate.yaml")]
     pub config: PathBuf,

@@ -7,17 +7,20 @@ use super::{
     refused,
 };
 use crate::{
-    config::{print, schema},
-    explain::{self, Question},
+    config::{finding::Finding, print, schema},
+    explain::{self, Operation, Question},
     server,
 };
 
 /// `check`: every problem a run would meet, and nothing opened.
 pub fn check(args: &CheckArgs) -> ExitCode {
-    let loaded = match server::load(&args.config) {
-        Ok(compiled) => compiled.loaded,
+    let compiled = match server::load(&args.config) {
+        Ok(compiled) => compiled,
         Err(error) => return refused(&error, args.format),
     };
+    let warnings = schema_warnings(&compiled);
+    let mut loaded = compiled.loaded;
+    loaded.warnings.extend(warnings);
     if args.print {
         match args.format {
             Format::Text => print!("{}", print::print(&loaded)),
@@ -46,6 +49,14 @@ pub fn check(args: &CheckArgs) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// What is probably not meant in the schema of GraphQL, or will be slow.
+fn schema_warnings(compiled: &server::Compiled) -> Vec<Finding> {
+    let Some(graphql) = compiled.snapshot().graphql() else { return Vec::new() };
+    let problems = graphql.engine.warnings().iter().cloned();
+    let problems = problems.map(|problem| problem.within("traffic.graphql"));
+    compiled.loaded.source.findings(problems.collect())
+}
+
 /// `schema`: the JSON Schema of the configuration.
 pub fn schema() -> ExitCode {
     println!("{:#}", schema::json_schema());
@@ -54,7 +65,12 @@ pub fn schema() -> ExitCode {
 
 /// `explain`: what would become of a request.
 pub fn explain(args: &ExplainArgs) -> ExitCode {
-    let question = match Question::parse(&args.method, &args.url, &args.headers) {
+    let question = Question::parse(&args.method, &args.url, &args.headers).and_then(|question| {
+        let Some(document) = args.query.clone() else { return Ok(question) };
+        let operation = Operation::parse(document, args.operation.clone(), args.variables.as_deref())?;
+        Ok(Question { operation: Some(operation), ..question })
+    });
+    let question = match question {
         Ok(question) => question,
         Err(sentence) => {
             eprintln!("nilegate: {sentence}");

@@ -27,7 +27,7 @@ mod service;
 mod sockets;
 mod store;
 
-pub use config::config_text;
+pub use config::{SCHEMA, config_text};
 pub use examples::{Example, examples};
 pub use platform::{DEFAULT_LATENCY, Platform, SEED};
 pub use sockets::Sockets;

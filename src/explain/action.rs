@@ -47,6 +47,7 @@ pub(super) fn of(seen: &Seen<'_, '_>, route: &Route, served: Option<&Served>) ->
         Action::Serve(ServeConfig::CacheStats) => {
             local("answered with the statistics of the cache".to_owned())
         }
+        Action::Graphql(_) => local("answered by GraphQL, from the services behind other routes".to_owned()),
         Action::VersionList => local("answered with the list of the versions".to_owned()),
     }
 }

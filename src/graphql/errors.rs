@@ -11,6 +11,12 @@ pub enum ErrorCode {
     ParseFailed,
     /// The document does not fit the schema.
     ValidationFailed,
+    /// The document that is named by its hash is not known.
+    PersistedQueryNotFound,
+    /// Documents cannot be named by their hash.
+    PersistedQueryNotSupported,
+    /// Only listed documents are executed.
+    PersistedQueryRequired,
     /// The document does not say which operation is meant, or has none of that name.
     OperationNotFound,
     /// A variable or an argument is not of its type.
@@ -55,6 +61,9 @@ impl ErrorCode {
         match self {
             Self::ParseFailed => "GRAPHQL_PARSE_FAILED",
             Self::ValidationFailed => "GRAPHQL_VALIDATION_FAILED",
+            Self::PersistedQueryNotFound => "PERSISTED_QUERY_NOT_FOUND",
+            Self::PersistedQueryNotSupported => "PERSISTED_QUERY_NOT_SUPPORTED",
+            Self::PersistedQueryRequired => "PERSISTED_QUERY_REQUIRED",
             Self::OperationNotFound => "OPERATION_NOT_FOUND",
             Self::BadUserInput => "BAD_USER_INPUT",
             Self::QueryTooComplex => "QUERY_TOO_COMPLEX",

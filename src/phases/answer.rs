@@ -5,7 +5,7 @@ use http::{StatusCode, header};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
-use super::{api_version, context::RequestContext, rate_limit, rejection::Rejection};
+use super::{api_version, context::RequestContext, graphql, inner, rate_limit, rejection::Rejection};
 
 /// Whether a response with this status ends HTTP's part of the exchange: any but an
 /// interim one. After a 101 the bytes belong to another protocol.
@@ -31,6 +31,7 @@ pub async fn respond(session: &mut Session, ctx: &mut RequestContext, rejection:
     if gone {
         return 0;
     }
+    inner::refuse(ctx, &rejection);
     match write(session, ctx, &rejection, status).await {
         Ok(()) => status.as_u16(),
         Err(error) => {
@@ -59,9 +60,12 @@ pub fn response(
     rejection: &Rejection,
     status: StatusCode,
 ) -> pingora_core::Result<(ResponseHeader, Bytes)> {
-    let body = rejection.problem(ctx.id());
+    let (kind, body) = match graphql::refusal(ctx, rejection, status) {
+        Some((media, body)) => (media.content_type(), body),
+        None => ("application/problem+json", rejection.problem(ctx.id())),
+    };
     let mut response = ResponseHeader::build(status, Some(8))?;
-    response.insert_header(header::CONTENT_TYPE, "application/problem+json")?;
+    response.insert_header(header::CONTENT_TYPE, kind)?;
     response.insert_header(header::CONTENT_LENGTH, body.len())?;
     response.insert_header(header::CACHE_CONTROL, "no-store")?;
     if *rejection == Rejection::Unauthorized {

@@ -36,6 +36,9 @@ pub enum Judgement {
 /// [`Rejection::OutOfOrder`] before routing, and if a field cannot be set.
 pub fn judge(request: &mut RequestHeader, ctx: &mut RequestContext) -> Result<Judgement, Rejection> {
     let Some(rule) = &ctx.planned()?.route.auth else { return Ok(Judgement::Admitted) };
+    if ctx.graphql.as_ref().is_some_and(|graphql| graphql.page) {
+        return Ok(Judgement::Admitted);
+    }
     match rule.judge(&request.headers, request.uri.query(), SystemTime::now()) {
         Verdict::Admitted(identity) => admit(identity, request, ctx).map(|()| Judgement::Admitted),
         Verdict::Refused(refusal) => Ok(Judgement::Refused(refusal)),

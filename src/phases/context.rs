@@ -7,7 +7,9 @@ use std::{
 
 use http::{HeaderValue, StatusCode};
 
-use super::{api_version::RequestVersion, cache::CacheUse, rejection::Rejection};
+use super::{
+    api_version::RequestVersion, cache::CacheUse, graphql::GraphqlUse, inner::Inner, rejection::Rejection,
+};
 use crate::{
     auth::Identity,
     downstream::DeadlineHandle,
@@ -39,6 +41,8 @@ pub struct RequestContext {
     pub request_id: Option<RequestId>,
     /// The trace it belongs to. `None` when tracing is off.
     pub trace: Option<RequestTrace>,
+    /// Where it leaves word for whoever made it. `None`: it is not one of our own.
+    pub inner: Option<Inner>,
     /// Whether it is one of our own, which renews a stored response.
     pub revalidation: bool,
     /// The bodies that were mapped, for the trace.
@@ -55,6 +59,8 @@ pub struct RequestContext {
     pub identity: Option<Arc<Identity>>,
     /// What the cache has to do with it. `None`: nothing.
     pub cache: Option<Box<CacheUse>>,
+    /// What GraphQL has to do with it. `None`: nothing.
+    pub graphql: Option<Box<GraphqlUse>>,
     /// What the most pressing limit of the route said. `None`: no limit concerns it.
     pub rate_limit: Option<Report>,
     /// What was tried upstream.
@@ -204,6 +210,7 @@ impl RequestContext {
             listener: None,
             request_id: None,
             trace: None,
+            inner: None,
             revalidation: false,
             mapped: None,
             cache_asked: None,
@@ -212,6 +219,7 @@ impl RequestContext {
             plan: None,
             identity: None,
             cache: None,
+            graphql: None,
             rate_limit: None,
             attempts: Attempts::default(),
             deadline: None,

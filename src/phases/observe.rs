@@ -95,7 +95,8 @@ pub fn finish(
     if let Some(reason) = error {
         metrics.error(reason);
     }
-    if let Some(listener) = &ctx.listener {
+    // What the gateway asks itself came through no listener.
+    if let Some(listener) = ctx.listener.as_ref().filter(|_| ctx.inner.is_none()) {
         listener.metrics.request(Protocol::from(exchange.request.version));
         listener.metrics.bytes(exchange.bytes_in, exchange.bytes_out);
         match &ctx.rejection {
@@ -163,6 +164,7 @@ fn write(
     let plan = ctx.plan.as_ref();
     let attempts = &ctx.attempts;
     let version = ctx.version.as_ref();
+    let operation = ctx.graphql.as_ref().and_then(|graphql| graphql.operation.as_ref());
     let ids = ctx.trace.as_ref().map(|trace| (trace.trace.hex(), trace.span.hex()));
     log.write(&AccessRecord {
         time: SystemTime::now(),
@@ -192,6 +194,9 @@ fn write(
         cache: exchange.cache.map(CacheResult::as_str),
         api_version: version.map(|version| version.versions.name(version.wish.version)),
         api_version_source: version.map(|version| version.wish.origin.as_str()),
+        internal: ctx.inner.is_some(),
+        graphql: operation.map(|operation| operation.kind),
+        graphql_operation: operation.and_then(|operation| operation.name.as_deref()),
         identity: ctx.identity.as_deref().map(Identity::tag),
         user_agent: header(http::header::USER_AGENT),
     });

@@ -10,7 +10,10 @@ use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
 pub use self::{finish::finish, timing::to_downstream};
-use super::context::{EndedAttempt, RequestContext};
+use super::{
+    context::{EndedAttempt, RequestContext},
+    inner,
+};
 use crate::{
     runtime::resources::Resources,
     telemetry::trace::{RequestTrace, RouteTracing, is_trace_field},
@@ -18,7 +21,7 @@ use crate::{
 
 /// Finds out which trace a request belongs to.
 pub fn begin(request: &RequestHeader, ctx: &mut RequestContext, resources: &Resources) {
-    let Some(tracing) = &resources.tracing else { return };
+    let Some(tracing) = resources.tracing.as_ref().filter(|_| ctx.inner.is_none()) else { return };
     let trusted = is_trusted(ctx);
     ctx.trace = Some(RequestTrace::begin(&tracing.accept, &request.headers, trusted));
 }
@@ -27,6 +30,13 @@ pub fn begin(request: &RequestHeader, ctx: &mut RequestContext, resources: &Reso
 fn is_trusted(ctx: &RequestContext) -> bool {
     let peer = ctx.client.as_ref().map(|client| client.peer);
     ctx.listener.as_ref().is_some_and(|listener| listener.trace_trust.covers(peer))
+}
+
+/// The trace of a request as it is continued by those that the gateway makes for it: sampled
+/// as it is itself, whatever their routes say.
+pub fn for_inner(ctx: &RequestContext, resources: &Resources) -> Option<RequestTrace> {
+    let threshold = settings(ctx, resources)?.threshold;
+    ctx.trace.as_ref().map(|trace| trace.decided(threshold))
 }
 
 /// What holds for the request: its route's settings, or the common ones where it has no route.
@@ -47,7 +57,7 @@ pub fn hand_over(session: &Session, ctx: &RequestContext, resources: &Resources)
 
 /// Puts a request made in the background below the one it is made for.
 pub fn take_over(session: &Session, ctx: &mut RequestContext, resources: &Resources) {
-    let Some(tracing) = resources.tracing.as_ref().filter(|_| session.subrequest_ctx.is_some()) else {
+    let Some(tracing) = resources.tracing.as_ref().filter(|_| inner::is_refresh(session, ctx)) else {
         return;
     };
     ctx.revalidation = true;

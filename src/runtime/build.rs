@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use self::versions::{RouteRules, VERSION_LIST};
 use super::{
+    graphql::Graphql,
     resources::Resources,
     route::{Action, Route, RouteCache, Target},
     snapshot::{NamedUpstream, Snapshot},
@@ -20,6 +21,7 @@ use crate::{
     cache::{compress::Compression, policy::CachePolicy, tags::TagTemplates},
     config::{
         finding::Problem,
+        graphql::GraphqlConfig,
         headers::HeaderRulesConfig,
         path::key,
         rate_limit::RateLimitUse,
@@ -55,19 +57,17 @@ pub fn build(
         Some(section) => problems.take("traffic.api_versions", Versions::compile(section)).map(Arc::new),
         None => None,
     };
+    let graphql = config.graphql.as_ref().and_then(|section| graphql(section, previous, &mut problems));
     let builder = RouteBuilder {
         config,
+        graphql: graphql.as_ref(),
         resources,
         upstreams: &upstreams,
         auth: auth.as_ref(),
         versions: versions.as_deref(),
         mappings: &mappings,
     };
-    let listing = config.api_versions.as_ref().map(|section| MatchConfig {
-        path: Some(OneOrMany::One(section.list_path().into_owned())),
-        method: Some(OneOrMany::One("GET".to_owned())),
-        ..MatchConfig::default()
-    });
+    let listing = listing_match(config);
     let mut routes = Vec::with_capacity(config.routes.len());
     for (index, route) in config.routes.iter().enumerate() {
         let at = format!("traffic.routes[{index}]");
@@ -93,6 +93,7 @@ pub fn build(
         return Err(problems.0);
     }
     let spells_versions = routes.iter().any(|entry| entry.value.spells_version);
+    let graphql = builder.graphql_route(&routes, &mut problems);
     let table = problems.take("traffic.routes", RouteTable::build(routes));
     match (table, forwarding, auth) {
         (Some(routes), Some(forwarding), Some(auth)) => Ok(Snapshot {
@@ -105,11 +106,35 @@ pub fn build(
             upstreams,
             auth,
             identity_fields: identity_fields(config),
+            graphql,
             forwarding: Arc::new(forwarding),
             config: config.clone(),
         }),
         _ => Err(problems.0),
     }
+}
+
+/// The requests for the list of the versions.
+fn listing_match(config: &TrafficConfig) -> Option<MatchConfig> {
+    config.api_versions.as_ref().map(|section| MatchConfig {
+        path: Some(OneOrMany::One(section.list_path().into_owned())),
+        method: Some(OneOrMany::One("GET".to_owned())),
+        ..MatchConfig::default()
+    })
+}
+
+/// GraphQL's section; the same one as before if nothing has changed, with the plans it has made.
+fn graphql(
+    section: &GraphqlConfig,
+    previous: Option<&Snapshot>,
+    problems: &mut Problems,
+) -> Option<Arc<Graphql>> {
+    let before = previous.and_then(Snapshot::graphql);
+    if let Some(before) = before.filter(|before| before.config == *section && before.manifest.is_none()) {
+        return Some(Arc::clone(before));
+    }
+    let generation = previous.map_or(1, |previous| previous.generation + 1);
+    problems.take("traffic.graphql", Graphql::compile(section, generation)).map(Arc::new)
 }
 
 /// The fields that any route forwards an identity in.
@@ -156,11 +181,23 @@ struct RouteBuilder<'a> {
     upstreams: &'a BTreeMap<String, NamedUpstream>,
     versions: Option<&'a Versions>,
     mappings: &'a BTreeMap<String, Arc<Mapping>>,
+    /// `None` also if something is wrong there, which has been reported.
+    graphql: Option<&'a Arc<Graphql>>,
     /// `None` if something is wrong there, which has been reported.
     auth: Option<&'a Authenticator>,
 }
 
 impl RouteBuilder<'_> {
+    /// The route by which GraphQL is served on a listener of its own: the first that answers
+    /// it, or else one that nobody has configured.
+    fn graphql_route(&self, routes: &[Entry<'_, Arc<Route>>], problems: &mut Problems) -> Option<Arc<Route>> {
+        let graphql = self.graphql?;
+        let answers = |route: &&Arc<Route>| matches!(route.action, Action::Graphql(_));
+        let named = routes.iter().map(|entry| &entry.value).find(answers).cloned();
+        let bare = || self.bare("graphql", Action::Graphql(Arc::clone(graphql)), problems).map(Arc::new);
+        named.or_else(bare)
+    }
+
     fn route(&self, route: &RouteConfig, problems: &mut Problems) -> Option<Route> {
         let action = self.action(route, problems);
         let rewrite = route.rewrite.as_ref().map_or(Some(None), |rewrite| {
@@ -274,6 +311,9 @@ impl RouteBuilder<'_> {
         if let Some(respond) = &route.respond {
             return respond_action(respond, problems);
         }
+        if route.graphql.is_some() {
+            return self.graphql(problems);
+        }
         if let Some(served) = route.serve {
             return Some(Action::Serve(served));
         }
@@ -282,6 +322,14 @@ impl RouteBuilder<'_> {
             format!("route `{}` says nothing of what becomes of its requests", route.name),
         ));
         None
+    }
+
+    fn graphql(&self, problems: &mut Problems) -> Option<Action> {
+        if self.config.graphql.is_none() {
+            let problem = Problem::new("graphql", "there is no schema to answer by");
+            problems.0.push(problem.hint("add the section `traffic.graphql`"));
+        }
+        self.graphql.cloned().map(Action::Graphql)
     }
 
     /// The route's own upstreams.

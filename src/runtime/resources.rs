@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use pingora_cache::{lock::CacheLock, predictor::Predictor};
 
-use super::{lifecycle::Lifecycle, listener::Listener};
+use super::{lifecycle::Lifecycle, listener::Listener, pipeline::Pipeline};
 use crate::{
     cache::{
         invalidation::{InvalidationLog, LogLimits},
@@ -73,6 +73,8 @@ pub struct Resources {
     pub identity_secret: [u8; 32],
     /// Makes the gateway's own requests to upstreams.
     pub caller: Caller,
+    /// Takes the gateway's own requests to its routes.
+    pub pipeline: Pipeline,
     /// Starting, serving or draining.
     pub lifecycle: Lifecycle,
 }
@@ -93,14 +95,14 @@ impl Resources {
         let tracing = config.telemetry.tracing.as_ref();
         let trust = tracing.map_or(TrustConfig::Never, |tracing| tracing.trust.clone());
         let rate_limits = limits_stock(config, &metrics).map_err(|problem| vec![problem])?;
-        let listeners = config
-            .listeners
-            .iter()
-            .map(|listener| {
-                let handles = metrics.listener(&listener.name());
-                Arc::new(Listener::new(listener, &trust, handles))
-            })
-            .collect();
+        let graphql = config.graphql.as_ref().map(|graphql| graphql.address);
+        let listeners = config.all_listeners();
+        let listeners = listeners.iter().map(|listener| {
+            let handles = metrics.listener(&listener.name());
+            let mut listener = Listener::new(listener, &trust, handles);
+            listener.graphql_only = graphql == Some(listener.address);
+            Arc::new(listener)
+        });
         let log = &config.telemetry.access_log;
         let counters = metrics.process().access_log_counters();
         if let Some(limit) = memory_limit() {
@@ -109,7 +111,7 @@ impl Resources {
         Ok(Self {
             access_log: AccessLog::from_config(log, counters).map(Arc::new),
             tracing: Tracing::compile(&config.telemetry, metrics.traces())?,
-            listeners,
+            listeners: listeners.collect(),
             certificates,
             purge_from: config.cache.purge.as_ref().map(|purge| TrustedPeers::new(&purge.from)),
             cache_stats: config.cache.stats.clone(),
@@ -121,6 +123,7 @@ impl Resources {
             cache_predictor: Box::leak(Box::new(CachePredictor::new(PREDICTED, None))),
             identity_secret: identity_secret(&config.telemetry),
             caller: Caller::default(),
+            pipeline: Pipeline::default(),
             lifecycle: Lifecycle::default(),
             metrics,
         })

@@ -9,6 +9,7 @@ pub mod access_log;
 pub mod api_version;
 pub mod auth;
 pub mod cache;
+pub mod graphql;
 pub mod label;
 pub mod log;
 pub mod metrics;

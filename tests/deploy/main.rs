@@ -19,7 +19,6 @@ use serde_json::Value;
 /// Families of parts that are not built yet, or are asked for by parts that are: their
 /// panels and alerts stand ready.
 const PLANNED: &[&str] = &[
-    "graphql_",
     "proxy_auth_",
     "rate_limit_",
     "proxy_span",

@@ -1,5 +1,7 @@
 //! Before the answer: whether the cache is asked, under which key, and whether what it has fits.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderValue, header};
 use pingora_cache::{
     CacheKey, CacheMeta, CacheOptionOverrides, ForcedFreshness, lock::CacheKeyLockImpl,
@@ -21,7 +23,7 @@ use crate::{
         storage::Hit,
         vary::Vary,
     },
-    phases::{auth, context::RequestContext, failure, rejection::Rejection, route},
+    phases::{auth, context::RequestContext, failure, graphql, rejection::Rejection, route},
     runtime::{resources::Resources, route::RouteCache},
     telemetry::cache::{RevalidationResult, StaleReason},
 };
@@ -78,6 +80,17 @@ fn use_of(request: &RequestHeader, ctx: &RequestContext, resources: &Resources) 
     }
     if cache.bypass.is_none() {
         let path = route::seen(request, ctx).ok()?;
+        // What GraphQL asks for has many forms: the one that counts stands in the path.
+        let (path, query) = match &ctx.graphql {
+            None => (path, parts.query),
+            Some(graphql) => match graphql::kept_as(&path, graphql) {
+                Some(kept_as) => (Cow::Owned(kept_as), None),
+                None => {
+                    cache.bypass = Some(Bypass::Content);
+                    return Some(Box::new(cache));
+                }
+            },
+        };
         let target = Target {
             scope,
             version: ctx.served().map(|served| &*served.kept_as),
@@ -85,7 +98,7 @@ fn use_of(request: &RequestHeader, ctx: &RequestContext, resources: &Resources) 
             method: parts.method,
             host: parts.host,
             path: &path,
-            query: parts.query,
+            query,
         };
         cache.slot = policy.key(resources.cache.keys(), &target, parts.headers, caller);
         cache.bypass = cache.slot.is_none().then_some(Bypass::Partition);

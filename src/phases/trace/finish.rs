@@ -28,7 +28,9 @@ pub fn finish(
     now: Instant,
 ) {
     let Some(trace) = &ctx.trace else { return };
-    resources.metrics.traces().context(trace.format, trace.result);
+    if ctx.inner.is_none() {
+        resources.metrics.traces().context(trace.format, trace.result);
+    }
     let spans = resources.tracing.as_ref().and_then(|tracing| tracing.spans.as_ref());
     let (Some(spans), Some(settings)) = (spans, settings(ctx, resources)) else { return };
     if trace.is_sampled(settings.threshold) {
@@ -62,6 +64,7 @@ fn tell(
     let (plan, client, version) = (ctx.plan.as_ref(), ctx.client.as_ref(), ctx.version.as_ref());
     let user_agent =
         request.headers.get(header::USER_AGENT).and_then(|value| HeaderValue::to_str(value).ok());
+    let operation = ctx.graphql.as_ref().and_then(|graphql| graphql.operation.as_ref());
     let ended = &ctx.attempts.ended;
     let attempts: Vec<_> = ended.earlier.iter().chain(&ended.last).map(attempt).collect();
     let cache = exchange.cache.map(|result| CacheRecord {
@@ -77,6 +80,7 @@ fn tell(
         trace,
         kept,
         revalidation: ctx.revalidation,
+        inner: ctx.inner.is_some(),
         started: ctx.started_at,
         ended: now,
         ended_at: SystemTime::now(),
@@ -96,6 +100,7 @@ fn tell(
         status: exchange.status,
         error,
         upstream: ctx.target().map(|target| target.name()),
+        graphql: operation.map(|operation| (operation.kind, operation.name.as_deref())),
         api_version: version.map(|version| version.versions.name(version.wish.version)),
         attempts: &attempts,
         cache,

@@ -272,6 +272,9 @@ fn log(
         cache: None,
         api_version: None,
         api_version_source: None,
+        internal: false,
+        graphql: None,
+        graphql_operation: None,
         identity: None,
         user_agent: None,
     });

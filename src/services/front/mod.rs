@@ -6,6 +6,7 @@
 //! protocol and handshake, the wait for the next request and for a slow head,
 //! pipelined requests, draining. It knows no route.
 
+mod connector;
 mod entry;
 mod head;
 mod hit;
@@ -25,11 +26,10 @@ use pingora_core::{
 };
 use pingora_proxy::{HttpProxy, ProxyHttp, ProxyServiceBuilder};
 
-use self::http1::Ended;
+use self::{connector::Connector, http1::Ended};
 use crate::{
     config::process::LimitsConfig,
     downstream::GatedStream,
-    mapping::exchange::ExchangeConnector,
     runtime::{listener::Listener, resources::Resources, snapshot::SnapshotCell},
     telemetry::{
         label::ConnectionProtocol,
@@ -38,8 +38,8 @@ use crate::{
     },
 };
 
-/// Pingora's proxy, with sessions that map bodies beside its own.
-pub type Proxy<G> = HttpProxy<G, ExchangeConnector>;
+/// Pingora's proxy, with sessions of ours beside its own.
+pub type Proxy<G> = HttpProxy<G, Connector>;
 
 /// Takes the connections of all listeners.
 pub struct Front {
@@ -88,7 +88,7 @@ impl Front {
         let mut service = ProxyServiceBuilder::new(conf, gateway)
             .name("proxy")
             .custom(
-                ExchangeConnector::new(conf),
+                Connector::new(conf),
                 Arc::new(move |proxy, stream, shutdown: &ShutdownWatch| {
                     let (front, shutdown) = (Arc::clone(&front), shutdown.clone());
                     Box::pin(async move {
@@ -110,6 +110,7 @@ impl Front {
         G: ProxyHttp + Send + Sync + 'static,
         G::CTX: Send + Sync,
     {
+        self.resources.pipeline.open(proxy);
         let Some(door) = self.door(&stream) else {
             tracing::warn!("a connection came through no configured listener");
             return;

@@ -70,6 +70,12 @@ pub struct AccessRecord<'a> {
     pub api_version: Option<&'a str>,
     /// What stated that version.
     pub api_version_source: Option<&'a str>,
+    /// Whether it is one of the gateway's own, made for an operation of GraphQL.
+    pub internal: bool,
+    /// What an operation of GraphQL does.
+    pub graphql: Option<&'a str>,
+    /// Its name.
+    pub graphql_operation: Option<&'a str>,
     /// What stands for the caller.
     pub identity: Option<&'a str>,
     /// The value of `User-Agent`.
@@ -122,6 +128,11 @@ impl AccessRecord<'_> {
         line.option(key!("cache"), self.cache, TEXT_MAX);
         line.option(key!("api_version"), self.api_version, TEXT_MAX);
         line.option(key!("api_version_source"), self.api_version_source, TEXT_MAX);
+        if self.internal {
+            line.boolean(key!("internal"), true);
+        }
+        line.option(key!("graphql"), self.graphql, TEXT_MAX);
+        line.option(key!("graphql_operation"), self.graphql_operation, TEXT_MAX);
         line.option(key!("identity"), self.identity, TEXT_MAX);
         if let Some(user_agent) = self.user_agent {
             line.text(key!("user_agent"), user_agent, TEXT_MAX);

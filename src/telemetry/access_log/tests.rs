@@ -42,6 +42,9 @@ fn record() -> AccessRecord<'static> {
         cache: None,
         api_version: None,
         api_version_source: None,
+        internal: false,
+        graphql: None,
+        graphql_operation: None,
         identity: Some("0123456789abcdef"),
         user_agent: Some(b"curl/8"),
     }

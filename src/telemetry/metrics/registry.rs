@@ -14,6 +14,7 @@ use super::{
     auth::{AuthFamilies, AuthMetrics},
     cache::CacheFamilies,
     family::Family,
+    graphql::GraphqlMetrics,
     instrument::{Bounds, Counter, Gauge, Histogram, Instrument, SecondsCounter},
     listener::{ListenerFamilies, ListenerMetrics},
     open_metrics,
@@ -47,6 +48,7 @@ pub struct Metrics {
     api_versions: Arc<ApiVersionFamilies>,
     rate_limits: Arc<LimitFamilies>,
     auth: Arc<AuthFamilies>,
+    graphql: Arc<GraphqlMetrics>,
     process: ProcessMetrics,
     traces: Arc<TraceMetrics>,
     runtime: RuntimeMetrics,
@@ -114,6 +116,7 @@ impl Metrics {
             api_versions: ApiVersionFamilies::register(&registrar)?,
             rate_limits: LimitFamilies::register(&registrar)?,
             auth: AuthFamilies::register(&registrar)?,
+            graphql: GraphqlMetrics::register(&registrar)?,
             process: ProcessMetrics::register(&registrar, version, revision)?,
             traces: Arc::new(TraceMetrics::register(&registrar)?),
             runtime: RuntimeMetrics::register(&registrar)?,
@@ -162,6 +165,11 @@ impl Metrics {
     /// The handle of an auth provider; the same one for as long as somebody holds it.
     pub fn auth_provider(&self, name: &str) -> Arc<AuthMetrics> {
         self.auth.provider(name)
+    }
+
+    /// The series of GraphQL.
+    pub fn graphql(&self) -> &Arc<GraphqlMetrics> {
+        &self.graphql
     }
 
     /// The series of the process itself.

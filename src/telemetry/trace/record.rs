@@ -23,6 +23,8 @@ pub struct RequestRecord<'a> {
     pub kept: Option<Kept>,
     /// Whether it is one of our own, which renews a stored response.
     pub revalidation: bool,
+    /// Whether it is one of our own, made for a client's.
+    pub inner: bool,
     /// When its head had been read.
     pub started: Instant,
     /// When it was over.
@@ -61,6 +63,8 @@ pub struct RequestRecord<'a> {
     pub error: Option<ErrorReason>,
     /// The name of the upstream.
     pub upstream: Option<&'a str>,
+    /// What it is as an operation of GraphQL: what that does, and its name.
+    pub graphql: Option<(&'a str, Option<&'a str>)>,
     /// The version of the API it is for.
     pub api_version: Option<&'a str>,
     /// What was tried upstream, in its order.

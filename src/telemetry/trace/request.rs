@@ -113,6 +113,11 @@ impl RequestTrace {
         Self { span, attempt: span, parent: Some(self.span), ..self.clone() }
     }
 
+    /// The trace with what its route decides written down, for requests on other routes.
+    pub fn decided(&self, threshold: Threshold) -> Self {
+        Self { decision: Some(self.is_sampled(threshold)), ..self.clone() }
+    }
+
     /// Whether it is sampled, where the route samples so many new traces.
     pub fn is_sampled(&self, threshold: Threshold) -> bool {
         self.decision.unwrap_or_else(|| threshold.takes(self.trace.randomness()))

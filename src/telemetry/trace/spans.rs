@@ -124,10 +124,11 @@ impl Maker<'_> {
             Some(what) => Cow::Owned(format!("{method} {what}")),
             None => Cow::Owned(method.to_owned()),
         };
-        let kind = if record.revalidation { SpanKind::Internal } else { SpanKind::Server };
+        let own = record.revalidation || record.inner;
+        let kind = if own { SpanKind::Internal } else { SpanKind::Server };
         let trace = record.trace;
         let mut span = self.span_of(trace.span, trace.parent, name, kind, record.started, record.ended);
-        span.parent_span_is_remote = trace.parent.is_some() && !record.revalidation;
+        span.parent_span_is_remote = trace.parent.is_some() && !own;
         span.attributes = self.request_attributes();
         let failed = record.status.is_some_and(|status| status >= 500)
             || record.status.is_none() && record.error.is_some_and(|error| error != ErrorReason::ClientAbort);
@@ -162,6 +163,10 @@ impl Maker<'_> {
         set.option("nilegate.route", record.route.map(str::to_owned));
         set.option("nilegate.upstream", record.upstream.map(str::to_owned));
         set.option("nilegate.api_version", record.api_version.map(str::to_owned));
+        if let Some((kind, name)) = record.graphql {
+            set.add("graphql.operation.type", kind.to_owned());
+            set.option("graphql.operation.name", name.map(str::to_owned));
+        }
         set.option("nilegate.cache", record.cache.map(|cache| cache.result.as_str()));
         set.option("nilegate.kept", record.kept.map(super::Kept::as_str));
         set.option("nilegate.request_id", Some(record.request_id.to_owned()).filter(|id| !id.is_empty()));

@@ -15,6 +15,6 @@ fn tracing(builder: Builder, yaml: &str) -> Builder {
 }
 
 /// The same with spans to a collector; `yaml` are further keys of `tracing`.
-fn exporting(builder: Builder, collector: &Collector, yaml: &str) -> Builder {
+pub fn exporting(builder: Builder, collector: &Collector, yaml: &str) -> Builder {
     tracing(builder, &format!("{{ export: {{ {} }}, {yaml} }}", collector.export()))
 }
