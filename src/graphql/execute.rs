@@ -124,7 +124,8 @@ impl<'a> Context<'a> {
         let included = included(plan, &variables);
         let is_invalid = |arguments: &FieldArguments<'_>| matches!(arguments, FieldArguments::Invalid(_));
         let has_blocked = denials.is_some() || arguments.iter().any(is_invalid);
-        let context = Self { schema, plan, limits, ask, denials, arguments, included, has_blocked, none: Map::new() };
+        let context =
+            Self { schema, plan, limits, ask, denials, arguments, included, has_blocked, none: Map::new() };
         if !context.is_decided(SetId::ROOT) {
             let message = "A condition depends on a variable that is null.";
             return Err(vec![GraphqlError::new(ErrorCode::BadUserInput, message)]);

@@ -68,7 +68,13 @@ mod tests {
     use crate::graphql::{Reuse, json::NodeId};
 
     fn answer(body: &Bytes, cache: CacheResult) -> Answer {
-        Answer { status: StatusCode::OK, body: body.clone(), reuse: Reuse::default(), cache, retry_after: None }
+        Answer {
+            status: StatusCode::OK,
+            body: body.clone(),
+            reuse: Reuse::default(),
+            cache,
+            retry_after: None,
+        }
     }
 
     #[test]
