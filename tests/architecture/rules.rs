@@ -23,6 +23,7 @@ const FLOORS: &[&[&str]] = &[
         "mapping",
         "rate_limit",
         "local_response",
+        "graphql",
     ],
     &["runtime"],
     &["phases"],
