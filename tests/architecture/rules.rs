@@ -24,6 +24,7 @@ const FLOORS: &[&[&str]] = &[
         "rate_limit",
         "graphql",
         "local_response",
+        "graphql",
     ],
     &["runtime"],
     &["phases"],
