@@ -1,5 +1,6 @@
 //! From the `traffic:` section to a snapshot, reporting every problem at once.
 
+mod graphql;
 mod versions;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -21,7 +22,6 @@ use crate::{
     cache::{compress::Compression, policy::CachePolicy, tags::TagTemplates},
     config::{
         finding::Problem,
-        graphql::GraphqlConfig,
         headers::HeaderRulesConfig,
         path::key,
         rate_limit::RateLimitUse,
@@ -57,7 +57,8 @@ pub fn build(
         Some(section) => problems.take("traffic.api_versions", Versions::compile(section)).map(Arc::new),
         None => None,
     };
-    let graphql = config.graphql.as_ref().and_then(|section| graphql(section, previous, &mut problems));
+    let graphql =
+        config.graphql.as_ref().and_then(|section| graphql::compile(section, previous, &mut problems));
     let builder = RouteBuilder {
         config,
         graphql: graphql.as_ref(),
@@ -123,20 +124,6 @@ fn listing_match(config: &TrafficConfig) -> Option<MatchConfig> {
     })
 }
 
-/// GraphQL's section; the same one as before if nothing has changed, with the plans it has made.
-fn graphql(
-    section: &GraphqlConfig,
-    previous: Option<&Snapshot>,
-    problems: &mut Problems,
-) -> Option<Arc<Graphql>> {
-    let before = previous.and_then(Snapshot::graphql);
-    if let Some(before) = before.filter(|before| before.config == *section && before.manifest.is_none()) {
-        return Some(Arc::clone(before));
-    }
-    let generation = previous.map_or(1, |previous| previous.generation + 1);
-    problems.take("traffic.graphql", Graphql::compile(section, generation)).map(Arc::new)
-}
-
 /// The fields that any route forwards an identity in.
 fn identity_fields(config: &TrafficConfig) -> IdentityFields {
     let rules = config.routes.iter().filter_map(|route| route.auth.as_ref());
@@ -188,16 +175,6 @@ struct RouteBuilder<'a> {
 }
 
 impl RouteBuilder<'_> {
-    /// The route by which GraphQL is served on a listener of its own: the first that answers
-    /// it, or else one that nobody has configured.
-    fn graphql_route(&self, routes: &[Entry<'_, Arc<Route>>], problems: &mut Problems) -> Option<Arc<Route>> {
-        let graphql = self.graphql?;
-        let answers = |route: &&Arc<Route>| matches!(route.action, Action::Graphql(_));
-        let named = routes.iter().map(|entry| &entry.value).find(answers).cloned();
-        let bare = || self.bare("graphql", Action::Graphql(Arc::clone(graphql)), problems).map(Arc::new);
-        named.or_else(bare)
-    }
-
     fn route(&self, route: &RouteConfig, problems: &mut Problems) -> Option<Route> {
         let action = self.action(route, problems);
         let rewrite = route.rewrite.as_ref().map_or(Some(None), |rewrite| {
@@ -322,14 +299,6 @@ impl RouteBuilder<'_> {
             format!("route `{}` says nothing of what becomes of its requests", route.name),
         ));
         None
-    }
-
-    fn graphql(&self, problems: &mut Problems) -> Option<Action> {
-        if self.config.graphql.is_none() {
-            let problem = Problem::new("graphql", "there is no schema to answer by");
-            problems.0.push(problem.hint("add the section `traffic.graphql`"));
-        }
-        self.graphql.cloned().map(Action::Graphql)
     }
 
     /// The route's own upstreams.

@@ -48,6 +48,7 @@ const SESSION_ROOMS: &[&[&str]] = &[
     &["services", "front"],
     &["downstream", "upload"],
     &["downstream", "inner"],
+    &["local_response"],
     &["mapping", "exchange"],
 ];
 

@@ -176,7 +176,8 @@ async fn one_that_took_too_long_is_still_stored_for_others() {
 #[tokio::test]
 async fn refusals_are_answers() {
     let house = House::new("127.0.0.1:1".parse().unwrap());
-    let answer = house.ask(call(Method::GET, "/a", "")).await.unwrap();
+    let call = Call { body_max: 1000, ..call(Method::GET, "/a", "") };
+    let answer = house.ask(call).await.unwrap();
     assert_eq!(answer.head.status, 502);
     assert_eq!(answer.told.refused, Some(ErrorReason::ConnectFailed));
 }

@@ -102,3 +102,65 @@ impl Documents {
         self.kept.insert(hash, Arc::clone(text));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::graphql::GraphqlConfig;
+
+    const QUERY: &str = "{ a }";
+
+    fn graphql(mode: PersistedMode) -> Graphql {
+        let sdl = "schema @source(name: \"s\", route: \"/api\") { query: Query }\n\
+                   type Query { a: Int @rest(source: \"s\", get: \"/a\") }";
+        let mut config = GraphqlConfig::with_schema("schema.graphql", sdl);
+        config.persisted.mode = mode;
+        Graphql::compile(&config, 1).map_err(|problems| format!("{problems:?}")).unwrap()
+    }
+
+    fn params(query: Option<&str>, hash: Option<&str>) -> Params {
+        Params {
+            query: query.map(str::to_owned),
+            hash: hash.map(|text| sha256::of(text.as_bytes())),
+            ..Params::default()
+        }
+    }
+
+    fn found(documents: &Documents, graphql: &Graphql, query: Option<&str>, hash: Option<&str>) -> String {
+        match documents.find(&params(query, hash), graphql) {
+            Ok(document) => document.text.to_string(),
+            Err(Missing::HashMismatch) => "mismatch".to_owned(),
+            Err(Missing::Refused(error)) => error.code.as_str().to_owned(),
+        }
+    }
+
+    #[test]
+    fn without_names_only_documents_count() {
+        let (documents, graphql) = (Documents::new(), graphql(PersistedMode::Off));
+        assert_eq!(found(&documents, &graphql, Some(QUERY), None), QUERY);
+        assert_eq!(found(&documents, &graphql, Some(QUERY), Some("{ b }")), QUERY, "nobody asks for it");
+        assert_eq!(found(&documents, &graphql, None, Some(QUERY)), "PERSISTED_QUERY_NOT_SUPPORTED");
+    }
+
+    #[test]
+    fn a_document_is_known_once_it_is_kept() {
+        let (documents, graphql) = (Documents::new(), graphql(PersistedMode::Automatic));
+        assert_eq!(found(&documents, &graphql, None, Some(QUERY)), "PERSISTED_QUERY_NOT_FOUND");
+        assert_eq!(found(&documents, &graphql, Some(QUERY), Some("{ b }")), "mismatch");
+        let Ok(document) = documents.find(&params(Some(QUERY), Some(QUERY)), &graphql) else {
+            panic!("it is there")
+        };
+        documents.keep(document.keep_as.unwrap(), &document.text, 1 << 20);
+        assert_eq!(found(&documents, &graphql, None, Some(QUERY)), QUERY);
+    }
+
+    #[test]
+    fn the_store_has_a_limit() {
+        let documents = Documents::new();
+        for number in 0..10_000 {
+            let text: Arc<str> = format!("{{ a{number}: a }}").into();
+            documents.keep(sha256::of(text.as_bytes()), &text, 64 << 10);
+        }
+        assert!(documents.kept.weight() <= 64 << 10, "{}", documents.kept.weight());
+    }
+}

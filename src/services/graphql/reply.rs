@@ -92,3 +92,31 @@ fn head(
     }
     Ok(head)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(cache: Option<ResponseCache>, own_slot: bool) -> [String; 3] {
+        let head = head(StatusCode::OK, Media::Json, cache, Vec::new(), own_slot).unwrap();
+        ["cache-control", "surrogate-control", "vary"]
+            .map(|name| head.headers.get(name).map_or("", |value| value.to_str().unwrap()).to_owned())
+    }
+
+    #[test]
+    fn what_may_be_kept_is_said() {
+        let minute = ResponseCache { max_age: Duration::from_secs(60), ..ResponseCache::default() };
+        let private = ResponseCache { is_private: true, ..minute };
+        let nobody = "no-store".to_owned();
+        let accept = "Accept".to_owned();
+        assert_eq!(fields(None, true), [nobody.clone(), String::new(), accept.clone()]);
+        assert_eq!(fields(Some(minute), true), ["max-age=60".to_owned(), String::new(), accept.clone()]);
+        let brief = ResponseCache { max_age: Duration::from_millis(900), ..minute };
+        assert_eq!(fields(Some(brief), false), [nobody, String::new(), accept]);
+        let both = "Accept, Authorization";
+        assert_eq!(fields(Some(private), false), ["private, max-age=60", "", both]);
+        assert_eq!(fields(Some(private), true), ["private, max-age=60", "max-age=60", both]);
+        let no_store = ResponseCache { no_store: true, ..private };
+        assert_eq!(fields(Some(no_store), true), ["private, no-store", "", both]);
+    }
+}

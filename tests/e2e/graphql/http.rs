@@ -66,7 +66,7 @@ async fn the_response_has_the_media_type_that_is_wanted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_that_are_none_are_refused() {
     let origin = clinic().await;
-    let gateway = graph(&origin, ", limits: { body: 1KiB }", "", "").start().await;
+    let gateway = graph(&origin, ", limits: { body: 1KiB, query: 1KiB }", "", "").start().await;
     let client = gateway.client();
     let sent = async |kind: &str, body: &str| {
         client.post("/graphql", body.to_owned()).header("Content-Type", kind).send().await
