@@ -156,6 +156,38 @@ fn a_mapping_is_tried_at_every_load() {
     assert_eq!((broken.len(), broken[0].line), (1, 8));
 }
 
+/// The schema of GraphQL is configuration too: its problems have their places in its own file,
+/// and a change of it is a change of the configuration.
+#[test]
+fn a_schema_is_read_with_the_configuration_that_names_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, schema) = (directory.path().join("nilegate.yaml"), directory.path().join("a.graphql"));
+    let text = "process: { listeners: [{ address: 127.0.0.1:1 }] }\n\
+                traffic:\n  graphql: { schema: a.graphql }\n  routes: [{ name: g, graphql: {} }]\n";
+    fs::write(&file, text).unwrap();
+    let good = "schema @source(name: \"s\", route: \"/s\") { query: Query }\n\
+                type Query { a: Int @rest(source: \"s\", get: \"/a\") }\n";
+    fs::write(&schema, good).unwrap();
+    let compiled = server::load(&file).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(&*compiled.loaded.config.traffic.graphql.unwrap().sdl, good);
+    assert_eq!(compiled.loaded.fingerprint, fingerprint(&file));
+
+    fs::write(&schema, good.replace("Int", "Itn")).unwrap();
+    assert_ne!(compiled.loaded.fingerprint, fingerprint(&file));
+    let error = server::load(&file).err().unwrap();
+    let expected = format!(
+        "{}:2:17: unknown type `Itn`\n  2 | type Query {{ a: Itn @rest(source: \"s\", get: \"/a\") }}\n    \
+         |                 ^^^\n  hint: did you mean `Int`?\n\n1 error",
+        schema.display()
+    );
+    assert_eq!(error.to_string(), expected);
+
+    fs::remove_file(&schema).unwrap();
+    let error = server::load(&file).err().unwrap();
+    assert_eq!((error.findings.len(), error.findings[0].line), (1, 3), "{error}");
+    assert!(error.findings[0].message.contains("cannot read the schema"), "{error}");
+}
+
 /// The same for identity: what is only unusual is not counted.
 #[test]
 fn one_mistake_about_identity_is_one_finding() {

@@ -99,9 +99,8 @@ fn denial(
         Some(true) => true,
         Some(false) if !names_something => false,
         _ => {
-            let has_role = |role: &Box<str>| caller.roles.contains(role);
             rule.scopes.iter().all(|scope| caller.scopes.contains(scope))
-                && (rule.roles.is_empty() || rule.roles.iter().any(has_role))
+                && (rule.roles.is_empty() || rule.roles.iter().any(|role| caller.roles.contains(role)))
         }
     };
     (!is_granted).then_some(ErrorCode::Forbidden)

@@ -4,11 +4,16 @@
 //! Coerced values are JSON. An enum value is the text of its GraphQL name; templates turn it
 //! into what sources write.
 
+mod arguments;
 mod literal;
 mod scalar;
 mod variables;
 
+pub use arguments::Arguments;
 pub(in crate::graphql) use literal::position;
-pub use literal::{Arguments, Usage, constant};
+pub use literal::{Usage, constant};
 pub(in crate::graphql) use variables::type_ref;
 pub use variables::variables;
+
+#[cfg(test)]
+mod tests;

@@ -4,25 +4,21 @@
 //! A value that cannot be what its type says is an error. It makes the nearest position null
 //! that may be null (section 6.4.4); of several errors that would, the first counts.
 
+mod errors;
 mod leaf;
+mod way;
+
+pub(super) use errors::{Errors, Failed};
+pub(super) use way::Way;
 
 use super::{
     authorize,
-    errors::{ErrorCode, GraphqlError, PathStep},
+    errors::{ErrorCode, GraphqlError},
     execute::Context,
     json::{Hint, Json, Kind, NodeId},
     plan::{Abstract, Field, FieldIndex, Leaf, Origin, SetId, Shape, ShapeKind},
     response::{SlotId, Tree},
-    schema::Resolve,
 };
-
-/// An error that has not found its position yet.
-#[derive(Debug)]
-pub(super) struct Failed {
-    pub(super) error: GraphqlError,
-    /// The part of the response that it belongs to.
-    pub(super) slot: SlotId,
-}
 
 /// What completing needs, and what it leaves behind.
 pub(super) struct Completer<'w> {
@@ -36,44 +32,6 @@ pub(super) struct Completer<'w> {
     pub(super) errors: &'w mut Errors,
     /// By field of the plan: where its member was last.
     pub(super) hints: &'w mut [Hint],
-}
-
-/// The way from the part of the response that is written to a position in it.
-#[derive(Clone, Copy)]
-pub(super) struct Way<'w> {
-    up: Option<&'w Way<'w>>,
-    step: Step<'w>,
-}
-
-#[derive(Clone, Copy)]
-enum Step<'w> {
-    /// The part itself.
-    Start,
-    Field(&'w Field),
-    Index(usize),
-}
-
-impl<'w> Way<'w> {
-    pub(super) const START: Way<'static> = Way { up: None, step: Step::Start };
-
-    fn field(&'w self, field: &'w Field) -> Way<'w> {
-        Way { up: Some(self), step: Step::Field(field) }
-    }
-
-    fn index(&'w self, index: usize) -> Way<'w> {
-        Way { up: Some(self), step: Step::Index(index) }
-    }
-
-    fn append(&self, path: &mut Vec<PathStep>) {
-        if let Some(up) = self.up {
-            up.append(path);
-        }
-        match self.step {
-            Step::Start => {}
-            Step::Field(field) => path.push(PathStep::Key(field.key.clone())),
-            Step::Index(index) => path.push(PathStep::Index(index)),
-        }
-    }
 }
 
 /// What was found for a field.
@@ -175,10 +133,7 @@ impl Completer<'_> {
         self.out.push(b'{');
         for (place, index) in cx.fields(set).iter().enumerate() {
             let field = cx.plan.field(*index);
-            if place > 0 {
-                self.out.push(b',');
-            }
-            self.out.extend_from_slice(&field.written_key);
+            self.out.extend_from_slice(field.written(place == 0));
             if field.origin == Origin::Typename {
                 self.typename(set);
                 continue;
@@ -234,10 +189,9 @@ impl Completer<'_> {
 
     /// The member of an object that a field reads.
     pub(super) fn member(&mut self, index: FieldIndex, field: &Field, at: NodeId) -> Option<NodeId> {
-        let Resolve::Member(path) = &field.def(self.cx.schema)?.resolve else { return None };
-        let (first, rest) = path.split_first()?;
+        let (first, rest) = field.member.split_first()?;
         let found = self.json.member_near(at, first, &mut self.hints[index.index()])?;
-        self.json.dig(found, rest)
+        if rest.is_empty() { Some(found) } else { self.json.dig(found, rest) }
     }
 
     /// Why a field is not looked at: the caller may not read it, or its arguments are wrong.
@@ -295,59 +249,5 @@ fn leaf_problem(leaf: Leaf) -> &'static str {
         Leaf::Date => "is no date",
         Leaf::Any => "is no JSON",
         Leaf::Enum(_) => "is no value of its enum",
-    }
-}
-
-/// The errors of a response: one for each position that is null because of one, up to a limit.
-#[derive(Debug)]
-pub(super) struct Errors {
-    list: Vec<Failed>,
-    max: usize,
-    /// How many there were in all.
-    pub(super) total: usize,
-}
-
-/// How many errors there were at some point.
-#[derive(Clone, Copy)]
-pub(super) struct Mark(usize);
-
-impl Errors {
-    pub(super) fn new(max: usize) -> Self {
-        Self { list: Vec::new(), max, total: 0 }
-    }
-
-    pub(super) fn mark(&self) -> Mark {
-        Mark(self.list.len())
-    }
-
-    /// A position became null because of an error. Errors within it since the mark, whose
-    /// positions are gone, go with them.
-    pub(super) fn absorb(&mut self, mark: Mark, failed: Failed) {
-        self.total -= self.list.len().saturating_sub(mark.0);
-        self.list.truncate(mark.0);
-        self.push(failed);
-    }
-
-    /// The same for a part of the response that was made before.
-    pub(super) fn absorb_under(&mut self, tree: &Tree, slot: SlotId, failed: Failed) {
-        let before = self.list.len();
-        self.list.retain(|known| !tree.is_under(known.slot, slot));
-        self.total -= before - self.list.len();
-        self.push(failed);
-    }
-
-    fn push(&mut self, failed: Failed) {
-        self.total += 1;
-        if self.list.len() < self.max {
-            self.list.push(failed);
-        }
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = &GraphqlError> {
-        self.list.iter().map(|failed| &failed.error)
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.total == 0
     }
 }

@@ -16,6 +16,7 @@ use super::{
     plan::{Introspection, Plan},
     plan_cache::{Key, PlanCache, Prepared},
     precheck,
+    read_before::ReadBefore,
     schema::Schema,
     sdl,
     validate::Validator,
@@ -31,6 +32,7 @@ pub struct Engine {
     limits: GraphqlLimitsConfig,
     validator: Validator,
     plans: PlanCache,
+    read_before: ReadBefore,
     generation: u64,
     sdl: Box<str>,
     warnings: Vec<Problem>,
@@ -55,6 +57,7 @@ impl Engine {
             sdl: validator.sdl().into(),
             validator,
             limits: config.limits.clone(),
+            read_before: ReadBefore::new(),
             plans: PlanCache::new(config.limits.plans.get()),
             generation,
             warnings: at_schema(warnings),
@@ -97,7 +100,7 @@ impl Engine {
 
     /// Executes a plan that this engine made.
     pub async fn execute(&self, plan: &Plan, ask: &Ask<'_>, fetch: &dyn Fetch) -> Outcome {
-        execute::execute(&self.schema, &self.limits, plan, ask, fetch, self).await
+        execute::execute(&self.schema, &self.limits, plan, ask, fetch, self, &self.read_before).await
     }
 
     /// Tells which calls a plan makes for a request, and what it costs. Nothing is called.
@@ -146,3 +149,6 @@ impl execute::Introspect for Engine {
         Ok(Bytes::from(text))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,13 +107,13 @@ pub struct GraphqlError {
     /// Where in the response; empty for a request error.
     pub path: Vec<PathStep>,
     /// Members of `extensions` besides `code`.
-    pub extensions: Map<String, Value>,
+    pub extensions: Box<Map<String, Value>>,
 }
 
 impl GraphqlError {
     /// An error without place.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        let (locations, path, extensions) = (Vec::new(), Vec::new(), Map::new());
+        let (locations, path, extensions) = (Vec::new(), Vec::new(), Box::default());
         Self { code, message: message.into(), locations, path, extensions }
     }
 

@@ -5,6 +5,7 @@
 //! gathered, identical calls are made once, calls for many parents become one where the schema
 //! says how, and the answers are completed. What they hold in turn makes the next level.
 
+mod batch;
 mod deliver;
 mod fill;
 mod gather;
@@ -25,6 +26,7 @@ use super::{
     errors::{ErrorCode, GraphqlError},
     outcome::{Ask, Outcome, ResponseCache, Timings},
     plan::{FieldIndex, OperationKind, Plan, SetId, Verdict},
+    read_before::ReadBefore,
     report,
     schema::Schema,
 };
@@ -77,6 +79,8 @@ pub(super) struct Context<'a> {
     arguments: Vec<FieldArguments<'a>>,
     /// By set of the plan, if it has conditions: the fields that are included.
     included: Vec<Included>,
+    /// Whether a field is not looked at at all: see [`Context::blocked`].
+    has_blocked: bool,
     /// Arguments of fields that take none.
     pub(super) none: Map<String, Value>,
 }
@@ -118,7 +122,10 @@ impl<'a> Context<'a> {
         let arguments: Vec<_> = plan.fields.iter().map(resolve).collect();
         let denials = Denials::decide(schema, plan, &arguments, &ask.caller);
         let included = included(plan, &variables);
-        let context = Self { schema, plan, limits, ask, denials, arguments, included, none: Map::new() };
+        let is_invalid = |arguments: &FieldArguments<'_>| matches!(arguments, FieldArguments::Invalid(_));
+        let has_blocked = denials.is_some() || arguments.iter().any(is_invalid);
+        let context =
+            Self { schema, plan, limits, ask, denials, arguments, included, has_blocked, none: Map::new() };
         if !context.is_decided(SetId::ROOT) {
             let message = "A condition depends on a variable that is null.";
             return Err(vec![GraphqlError::new(ErrorCode::BadUserInput, message)]);
@@ -146,7 +153,12 @@ impl<'a> Context<'a> {
     }
 
     /// Why a field is not looked at.
+    #[inline]
     pub(super) fn blocked(&self, index: FieldIndex) -> Option<GraphqlError> {
+        if self.has_blocked { self.why_blocked(index) } else { None }
+    }
+
+    fn why_blocked(&self, index: FieldIndex) -> Option<GraphqlError> {
         if let Some(denials) = &self.denials
             && let Some(code) = denials.field(index.index())
         {
@@ -190,6 +202,7 @@ pub(super) async fn execute(
     ask: &Ask<'_>,
     fetch: &dyn Fetch,
     introspect: &dyn Introspect,
+    read_before: &ReadBefore,
 ) -> Outcome {
     let begun = Instant::now();
     let context = match Context::new(schema, limits, plan, ask) {
@@ -204,7 +217,7 @@ pub(super) async fn execute(
         Err(error) => return refused(&[error], 0, begun.elapsed()),
     };
     let admitted = begun.elapsed();
-    let mut run = Run::new(&context, begun);
+    let mut run = Run::new(&context, read_before, begun);
     match plan.kind {
         OperationKind::Query => run.query(fetch, introspect).await,
         OperationKind::Mutation => run.mutation(fetch, introspect).await,

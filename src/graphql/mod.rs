@@ -25,6 +25,7 @@ mod outcome;
 pub mod plan;
 mod plan_cache;
 mod precheck;
+mod read_before;
 mod report;
 mod response;
 mod scan;

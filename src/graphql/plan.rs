@@ -113,12 +113,14 @@ pub(super) struct Pick {
 pub(super) struct Field {
     /// The response key.
     pub(super) key: Box<str>,
-    /// The key as it is written into the response: `"key":`.
+    /// The key as it is written into the response after another one: `,"key":`.
     pub(super) written_key: Box<[u8]>,
     /// The type that has it.
     pub(super) parent: TypeId,
     /// Where its value comes from.
     pub(super) origin: Origin,
+    /// The way to it from its parent's value, if it is a member.
+    pub(super) member: Box<[Box<str>]>,
     /// What its value becomes.
     pub(super) shape: Shape,
     /// Its arguments.
@@ -174,6 +176,11 @@ impl Plan {
 }
 
 impl Field {
+    /// The key with its colon, for the first or a further member of an object.
+    pub(super) fn written(&self, is_first: bool) -> &[u8] {
+        &self.written_key[usize::from(is_first)..]
+    }
+
     /// Its definition; `None` for `__typename` and introspection.
     pub(super) fn def<'a>(&self, schema: &'a Schema) -> Option<&'a FieldDef> {
         match self.origin {

@@ -54,10 +54,11 @@ pub(super) struct PlanCache {
     entries: Cache<Key, Entry, ByBytes>,
 }
 
-/// What an entry takes besides its plan: key, pointers, the table.
-const ENTRY_BYTES: u64 = 256;
-/// What a plan takes for each byte of its document, measured over documents of all kinds.
-const PLAN_FACTOR: u64 = 48;
+/// What an entry takes besides its plan, generously: key, pointers, the table.
+const ENTRY_BYTES: u64 = 512;
+/// What a plan takes for each byte of its document, generously: a field with its key, path and
+/// arguments is some ten bytes of a document, and half a kilobyte of a plan.
+const PLAN_FACTOR: u64 = 64;
 
 impl PlanCache {
     /// A cache of at most so many bytes.

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::config::graphql::GraphqlLimitsConfig;
 
-/// Brackets of a document, one within another: selections, and input objects in the deepest.
+/// Levels of a document besides those of fields: input objects, lists, fragments.
 const NESTING_EXTRA: usize = 24;
 
 /// All operations and fragments of a document may be this many times as large as one.
@@ -35,8 +35,7 @@ pub(super) fn text(text: &str, limits: &GraphqlLimitsConfig) -> Result<(), Vec<G
     if text.len() > max {
         return Err(vec![too_large("query", max, &format!("The document is larger than {max} bytes."))]);
     }
-    let nesting = limits.depth.max(limits.introspection_depth).saturating_add(NESTING_EXTRA);
-    match scan::scan(text, &Bounds { tokens: limits.tokens, nesting }) {
+    match scan::scan(text, &Bounds { tokens: limits.tokens, nesting: nesting_max(limits) }) {
         Ok(scanned) if scanned.repeated.is_empty() => Ok(()),
         Ok(scanned) => Err(scanned
             .repeated
@@ -49,6 +48,11 @@ pub(super) fn text(text: &str, limits: &GraphqlLimitsConfig) -> Result<(), Vec<G
             .collect()),
         Err(fault) => Err(vec![of_fault(fault, limits)]),
     }
+}
+
+/// Brackets within each other, and selection sets with those of fragments in them.
+fn nesting_max(limits: &GraphqlLimitsConfig) -> usize {
+    limits.depth.max(limits.introspection_depth).saturating_add(NESTING_EXTRA)
 }
 
 fn of_fault(fault: Fault, limits: &GraphqlLimitsConfig) -> GraphqlError {
@@ -79,6 +83,9 @@ struct Size {
     directives: usize,
     /// Fields that are not within another.
     root_fields: usize,
+    /// Levels of selection sets, those of fragments too. Whoever walks the document needs as
+    /// much stack.
+    nesting: usize,
 }
 
 impl Size {
@@ -89,6 +96,7 @@ impl Size {
         self.aliases = self.aliases.saturating_add(other.aliases);
         self.directives = self.directives.saturating_add(other.directives);
         self.root_fields = self.root_fields.saturating_add(other.root_fields);
+        self.nesting = self.nesting.max(other.nesting);
     }
 }
 
@@ -136,6 +144,7 @@ fn check<T>(size: Size, limits: &GraphqlLimitsConfig, place: &Positioned<T>) -> 
             limits.introspection_depth,
             "looks more than {} levels deep into the schema",
         ),
+        ("depth", size.nesting, nesting_max(limits), "nests fields and fragments more than {} levels deep"),
         ("aliases", size.aliases, limits.aliases, "has more than {} aliases"),
         ("directives", size.directives, limits.directives, "has more than {} directives"),
     ];
@@ -203,6 +212,7 @@ impl<'d> Measure<'d> {
                     }
                 }
             };
+            inner.nesting = inner.nesting.saturating_add(1);
             inner.selections = inner.selections.saturating_add(1);
             inner.directives = inner.directives.saturating_add(item.node.directives().len());
             size.add(inner);

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{
     call::CallRecord,
     complete::Errors,
-    errors::{ErrorCode, GraphqlError, PathStep},
+    errors::{GraphqlError, PathStep},
     execute::Context,
     response::{SlotId, Tree},
 };
@@ -114,9 +114,4 @@ fn millis(time: std::time::Duration) -> f64 {
 fn value(value: &Value, out: &mut Vec<u8>) {
     // Writing to memory does not fail.
     let _ = serde_json::to_writer(out, value);
-}
-
-/// The error of what should never be.
-pub(super) fn internal(message: &str) -> GraphqlError {
-    GraphqlError::new(ErrorCode::Internal, message)
 }

@@ -130,10 +130,7 @@ impl Tree {
             Content::Object(set, first) => {
                 out.push(b'{');
                 for (place, index) in cx.fields(set).iter().enumerate() {
-                    if place > 0 {
-                        out.push(b',');
-                    }
-                    out.extend_from_slice(&cx.plan.field(*index).written_key);
+                    out.extend_from_slice(cx.plan.field(*index).written(place == 0));
                     self.write(cx, text, first.offset(place), out);
                 }
                 out.push(b'}');

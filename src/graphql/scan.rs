@@ -280,3 +280,6 @@ impl<'a> Scanner<'a> {
         Fault { at: self.position(), message, bound: Some(limit) }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,11 +3,14 @@
 //! The steps: scan the text → parse → gather definitions and extensions → types → defaults →
 //! rules and calls, which read the types → what only the whole can show.
 
+mod batch;
 mod calls;
 mod check;
 mod collect;
 mod defaults;
+mod members;
 mod rules;
+mod sources;
 mod types;
 
 use async_graphql::parser::{Error as ParseError, parse_schema};

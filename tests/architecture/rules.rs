@@ -22,6 +22,7 @@ const FLOORS: &[&[&str]] = &[
         "api_version",
         "mapping",
         "rate_limit",
+        "graphql",
         "local_response",
         "graphql",
     ],

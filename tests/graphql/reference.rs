@@ -2,10 +2,9 @@
 
 use std::{
     collections::BTreeMap,
-    io::Write,
+    io::{Seek, Write},
     path::Path,
     process::{Command, Stdio},
-    thread,
 };
 
 use serde_json::{Value, json};
@@ -16,17 +15,15 @@ pub fn results(directory: &Path, cases: &[Value]) -> Vec<Value> {
         directory.join("node_modules/graphql").is_dir(),
         "graphql-js is not here: `scripts/dev setup` installs it, or `npm ci --prefix tests/graphql`"
     );
-    let mut node = Command::new("node")
+    let mut input = tempfile::tempfile().expect("a temporary file");
+    input.write_all(json!({ "cases": cases }).to_string().as_bytes()).expect("the file takes it");
+    input.rewind().expect("the file can be read again");
+    let output = Command::new("node")
         .arg(directory.join("reference.mjs"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
+        .stdin(Stdio::from(input))
+        .stderr(Stdio::inherit())
+        .output()
         .expect("node is here: `scripts/dev setup` installs it");
-    let mut input = node.stdin.take().expect("a pipe");
-    let text = json!({ "cases": cases }).to_string();
-    let writer = thread::spawn(move || input.write_all(text.as_bytes()));
-    let output = node.wait_with_output().expect("node ends");
-    writer.join().expect("no panic").expect("node reads its input");
     assert!(output.status.success(), "the reference failed");
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     let results: Vec<Value> =

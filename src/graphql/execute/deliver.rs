@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use super::{
-    gather::{Delivery, Group, Level, Origin},
+    batch::Group,
+    gather::{Delivery, Level, Origin},
     level::{Answered, CallId, Run, Want},
 };
 use crate::graphql::{
     complete::Found,
     errors::{ErrorCode, GraphqlError},
     failure::Refusal,
-    json::{Json, Kind, NodeId},
+    json::{Hint, Json, Kind, NodeId},
     plan::Field,
     schema::{NotFound, Rest},
 };
@@ -81,11 +82,16 @@ impl Run<'_> {
             let Answered::Json(json) = &self.answers[call.0] else { continue };
             let Some(elements) = elements(json, rest) else { continue };
             keys.fill(Some(Vec::new()));
+            let (mut hint, mut last) = (Hint::default(), None);
             for element in json.items(elements) {
-                let owner = rest.batch.as_ref().and_then(|batch| batch.owner_of(json, element));
-                let place = owner.and_then(|owner| group.places.get(&*owner));
+                let owner = rest.batch.as_ref().and_then(|batch| batch.owner_of(json, element, &mut hint));
+                let Some(owner) = owner else { continue };
+                // Elements of one parent mostly stand together.
+                if last.is_none_or(|last| group.key(last) != Some(&*owner)) {
+                    last = group.places.get(&*owner).copied();
+                }
                 // An element for a parent of another call is none that was asked for.
-                let own = place.and_then(|place| keys.get_mut(place.checked_sub(first)?)?.as_mut());
+                let own = last.and_then(|place| keys.get_mut(place.checked_sub(first)?)?.as_mut());
                 if let Some(own) = own {
                     own.push(element);
                 }

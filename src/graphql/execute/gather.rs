@@ -1,19 +1,22 @@
 //! From the fields of a level that wait to its calls.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::level::{Answered, CallId, Run, Want};
+use super::{
+    batch::Group,
+    level::{Answered, CallId, Run, Want},
+};
 use crate::graphql::{
     call::Call,
     errors::{ErrorCode, GraphqlError},
     failure::Refusal,
     json::{Json, NodeId},
     plan::FieldIndex,
-    schema::{Batch, BatchStyle, Rest, SourceId},
+    schema::{Rest, SourceId},
     template::{Scope, Target, Unfit},
 };
 
@@ -65,67 +68,12 @@ pub(super) enum Origin {
     Share(usize, usize),
 }
 
-/// One field of many parents, whose calls become few.
-#[derive(Debug)]
-pub(super) struct Group {
-    pub(super) field: FieldIndex,
-    /// The keys of the parents, each once, in the order of the parents.
-    keys: Vec<Key>,
-    /// The places of the keys.
-    pub(super) places: HashMap<String, usize, ahash::RandomState>,
-    /// Where the elements of each so many keys come from.
-    origins: Vec<Origin>,
-    /// How many keys a call takes.
-    pub(super) max: usize,
-}
-
-/// A key of parents.
-#[derive(Debug)]
-struct Key {
-    text: String,
-    /// The first parent that has it.
-    parent: Option<(Arc<Json>, NodeId)>,
-    /// How many have it.
-    count: usize,
-}
-
-impl Group {
-    fn new(field: FieldIndex, max: usize) -> Self {
-        Self { field, keys: Vec::new(), places: HashMap::default(), origins: Vec::new(), max: max.max(1) }
-    }
-
-    /// Where the elements of a key come from.
-    pub(super) fn origin(&self, key: usize) -> &Origin {
-        self.origins.get(key / self.max).unwrap_or(&Origin::Nothing)
-    }
-
-    /// How many keys there are.
-    pub(super) fn len(&self) -> usize {
-        self.keys.len()
-    }
-
-    fn place(&mut self, text: String, want: &Want) -> usize {
-        let next = self.keys.len();
-        match self.places.get(&text) {
-            Some(place) => {
-                self.keys[*place].count += 1;
-                *place
-            }
-            None => {
-                self.places.insert(text.clone(), next);
-                self.keys.push(Key { text, parent: want.parent.clone(), count: 1 });
-                next
-            }
-        }
-    }
-}
-
 /// A call as the schema says it, without what depends on the time.
 #[derive(Clone)]
-struct Draft {
-    target: Target,
-    fields: Vec<(HeaderName, HeaderValue)>,
-    body: Option<Value>,
+pub(super) struct Draft {
+    pub(super) target: Target,
+    pub(super) fields: Vec<(HeaderName, HeaderValue)>,
+    pub(super) body: Option<Value>,
 }
 
 impl<'a> Run<'a> {
@@ -164,57 +112,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Adds a parent to the group of its field.
-    fn join(&self, want: &Want, batch: &Batch, level: &mut Level) -> Origin {
-        let known = level.groups.iter().position(|group| group.field == want.field);
-        let group = known.unwrap_or_else(|| {
-            level.groups.push(Group::new(want.field, batch.max));
-            level.groups.len() - 1
-        });
-        match batch.value.text(&self.scope(want.field, want.parent.as_ref())) {
-            Ok(Some(text)) => Origin::Share(group, level.groups[group].place(text, want)),
-            Ok(None) => Origin::Nothing,
-            Err(unfit) => Origin::Failed(misplaced(unfit)),
-        }
-    }
-
-    /// The calls of a group.
-    fn batch(&mut self, group: &mut Group, rest: &Rest, batch: &Batch, level: &mut Level) {
-        let index = group.field;
-        let draft = match self.draft(index, rest, None) {
-            Ok(Some(draft)) => draft,
-            Ok(None) => return,
-            Err(unfit) => {
-                let parts = group.keys.len().div_ceil(group.max);
-                group.origins = vec![Origin::Failed(misplaced(unfit)); parts];
-                return;
-            }
-        };
-        for keys in group.keys.chunks(group.max) {
-            let Draft { mut target, fields, mut body } = draft.clone();
-            batch.extend(&mut target, keys.iter().map(|key| Cow::Borrowed(&*key.text)));
-            if batch.style == BatchStyle::Body {
-                let mut members = match body.take() {
-                    Some(Value::Object(members)) => members,
-                    _ => Map::new(),
-                };
-                let keys = keys.iter().map(|key| self.body_key(index, batch, key)).collect();
-                members.insert(batch.param.to_string(), keys);
-                body = Some(Value::Object(members));
-            }
-            let parents = keys.iter().map(|key| key.count).sum();
-            let call = self.call(index, rest, Draft { target, fields, body }, parents, level);
-            group.origins.push(Origin::Call(call));
-        }
-    }
-
-    /// A key as it stands in a body: a number remains one.
-    fn body_key(&self, index: FieldIndex, batch: &Batch, key: &Key) -> Value {
-        let value = batch.value.value(&self.scope(index, key.parent.as_ref())).ok().flatten();
-        value.map_or_else(|| Value::from(&*key.text), Cow::into_owned)
-    }
-
-    fn scope<'s>(&self, index: FieldIndex, parent: Option<&'s (Arc<Json>, NodeId)>) -> Scope<'s>
+    pub(super) fn scope<'s>(&self, index: FieldIndex, parent: Option<&'s (Arc<Json>, NodeId)>) -> Scope<'s>
     where
         'a: 's,
     {
@@ -227,7 +125,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn draft(
+    pub(super) fn draft(
         &self,
         index: FieldIndex,
         rest: &Rest,
@@ -241,7 +139,7 @@ impl<'a> Run<'a> {
     }
 
     /// The call for a draft: an identical one of this operation, or a new one.
-    fn call(
+    pub(super) fn call(
         &mut self,
         index: FieldIndex,
         rest: &Rest,
@@ -299,6 +197,6 @@ impl<'a> Run<'a> {
 }
 
 /// A value that cannot be where the schema puts it.
-fn misplaced(unfit: Unfit) -> GraphqlError {
+pub(super) fn misplaced(unfit: Unfit) -> GraphqlError {
     GraphqlError::new(ErrorCode::BadUserInput, format!("The call cannot be made: {unfit}."))
 }

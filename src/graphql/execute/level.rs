@@ -15,6 +15,7 @@ use crate::graphql::{
     json::{Hint, Json, NodeId},
     outcome::{Outcome, Timings},
     plan::{Field, FieldIndex, Origin, SetId},
+    read_before::ReadBefore,
     report::{self, Report},
     response::{Content, SlotId, SlotStep, Tree},
 };
@@ -22,6 +23,7 @@ use crate::graphql::{
 /// A request on its way.
 pub(super) struct Run<'a> {
     pub(super) cx: &'a Context<'a>,
+    pub(super) read_before: &'a ReadBefore,
     pub(super) begun: Instant,
     pub(super) tree: Tree,
     /// The text of all parts of the response that are final.
@@ -68,9 +70,10 @@ pub(super) enum Answered {
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(cx: &'a Context<'a>, begun: Instant) -> Self {
+    pub(super) fn new(cx: &'a Context<'a>, read_before: &'a ReadBefore, begun: Instant) -> Self {
         Self {
             cx,
+            read_before,
             begun,
             tree: Tree::new(),
             text: Vec::with_capacity(1024),

@@ -1,11 +1,18 @@
 //! Making the calls of a level, so many at once.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use futures::future::join_all;
 use tokio::{
     sync::Semaphore,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use super::{
@@ -15,7 +22,6 @@ use super::{
 use crate::graphql::{
     call::{Answer, CacheResult, Call, CallFailure, CallRecord, Fetch},
     failure::Refusal,
-    json::Json,
     schema::SourceId,
 };
 
@@ -24,6 +30,23 @@ struct Sent {
     result: Result<Answer, CallFailure>,
     started: Instant,
     took: Duration,
+}
+
+/// The result of a call, or a timeout. The timer is set only if there is something to wait for:
+/// what is in memory is there at once.
+async fn within<F>(deadline: Instant, mut call: Pin<Box<F>>) -> Result<Answer, CallFailure>
+where
+    F: Future<Output = Result<Answer, CallFailure>> + ?Sized,
+{
+    let mut timer = None;
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = call.as_mut().poll(cx) {
+            return Poll::Ready(result);
+        }
+        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        timer.as_mut().poll(cx).map(|()| Err(CallFailure::Timeout))
+    })
+    .await
 }
 
 impl Run<'_> {
@@ -71,23 +94,23 @@ impl Run<'_> {
     async fn one(&self, call: Call, fetch: &dyn Fetch, gate: Option<&Semaphore>) -> Sent {
         let mut call = call;
         let last = call.deadline;
-        let pass = async {
-            match gate {
-                // The gate is never closed.
-                Some(gate) => gate.acquire().await.ok(),
-                None => None,
-            }
-        };
         // Waiting for others counts for the operation, not for the call.
-        let Ok(_permit) = timeout_at(last, pass).await else {
-            return Sent { result: Err(CallFailure::Timeout), started: Instant::now(), took: Duration::ZERO };
+        let _permit = match gate {
+            None => None,
+            Some(gate) => match timeout_at(last, gate.acquire()).await {
+                Ok(permit) => permit.ok(),
+                Err(_) => {
+                    let started = Instant::now();
+                    return Sent { result: Err(CallFailure::Timeout), started, took: Duration::ZERO };
+                }
+            },
         };
         let started = Instant::now();
         if let Some(timeout) = self.cx.schema.source(call.source).timeout {
             call.deadline = last.min(started + timeout);
         }
         let deadline = call.deadline;
-        let result = timeout_at(deadline, fetch.fetch(call)).await.unwrap_or(Err(CallFailure::Timeout));
+        let result = within(deadline, fetch.fetch(call)).await;
         Sent { result, started, took: started.elapsed() }
     }
 
@@ -130,8 +153,8 @@ impl Run<'_> {
         if answer.body.is_empty() {
             return Answered::Nothing;
         }
-        match Json::read(answer.body) {
-            Ok(json) => Answered::Json(Arc::new(json)),
+        match self.read_before.read(&answer) {
+            Ok(json) => Answered::Json(json),
             Err(_) => Answered::Refused(Arc::new(Refusal::no_json(service, answer.status))),
         }
     }

@@ -21,7 +21,7 @@ use crate::graphql::{
     authorize, caching,
     coerce::{Arguments, position},
     errors::{ErrorCode, GraphqlError},
-    schema::{FieldId, Resolve, Schema, TypeId, TypeKind, TypeRef},
+    schema::{Resolve, Schema, TypeId, TypeKind, TypeRef},
 };
 
 /// The most fields of a plan: what is selected of an interface counts once for each type it may be.
@@ -137,9 +137,10 @@ impl<'a> Compiler<'a> {
         let schema = self.schema;
         let mut field = Field {
             key: group.key.into(),
-            written_key: format!("\"{}\":", group.key).into_bytes().into(),
+            written_key: format!(",\"{}\":", group.key).into_bytes().into(),
             parent,
             origin: Origin::Typename,
+            member: Box::default(),
             shape: Shape { non_null: true, has_calls: false, kind: ShapeKind::Leaf(Leaf::String) },
             arguments: None,
             at,
@@ -165,7 +166,13 @@ impl<'a> Compiler<'a> {
             let (arguments, _) = Arguments::compile(schema, &def.args, &group.first.node.arguments, at)?;
             field.arguments = Some(arguments);
         }
-        field.origin = origin(&def.resolve, id);
+        match &def.resolve {
+            Resolve::Member(path) => {
+                field.origin = Origin::Member(id);
+                field.member = path.clone();
+            }
+            Resolve::Rest(_) => field.origin = Origin::Rest(id),
+        }
         field.has_rules = authorize::has_rule(schema, def);
         field.shape = self.shape(&def.ty, group.below, &field.path)?;
         Ok(field)
@@ -230,13 +237,6 @@ fn directives(condition: &Condition, at: Pos) -> Vec<Positioned<Directive>> {
         Positioned::new(Directive { name: Positioned::new(Name::new(word), at), arguments }, at)
     };
     condition.terms().map(directive).collect()
-}
-
-fn origin(resolve: &Resolve, id: FieldId) -> Origin {
-    match resolve {
-        Resolve::Member(_) => Origin::Member(id),
-        Resolve::Rest(_) => Origin::Rest(id),
-    }
 }
 
 fn too_large() -> GraphqlError {

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Method};
 
 use super::SourceId;
 use crate::graphql::{
-    json::{Json, NodeId},
+    json::{Hint, Json, NodeId},
     template::{BodyTemplate, Scope, Target, Template, Unfit},
 };
 
@@ -133,8 +133,9 @@ impl Batch {
     }
 
     /// Whose an answered element is; `None` if it does not say.
-    pub fn owner_of<'a>(&self, json: &'a Json, element: NodeId) -> Option<Cow<'a, str>> {
-        json.scalar(json.dig(element, &self.key)?)
+    pub fn owner_of<'a>(&self, json: &'a Json, element: NodeId, hint: &mut Hint) -> Option<Cow<'a, str>> {
+        let (first, rest) = self.key.split_first()?;
+        json.scalar(json.dig(json.member_near(element, first, hint)?, rest)?)
     }
 }
 

@@ -1,22 +1,21 @@
-//! Sources and calls: `@source` and `@rest`.
-
-use std::str::FromStr;
+//! Calls: `@rest`.
 
 use async_graphql_value::ConstValue;
-use http::{HeaderName, Method};
+use http::Method;
 
-use super::{Report, collect::Drafts, types::Built};
+use super::{
+    Report,
+    collect::Drafts,
+    sources::{headers, scalar_template, source},
+    types::Built,
+};
 use crate::{
-    config::{
-        finding::{Problem, closest},
-        values::Period,
-    },
-    grammar::is_connection_field,
+    config::finding::{Problem, closest},
     graphql::{
         directives::{self, Applied, Location, one},
         schema::{
-            Batch, BatchStyle, FieldDef, FieldId, NotFound, Position, Resolve, Rest, Schema, Source,
-            SourceId, TypeId, TypeKind,
+            BatchStyle, FieldDef, FieldId, NotFound, Position, Resolve, Rest, Schema, Source, SourceId,
+            TypeId, TypeKind,
         },
         template::{BodyTemplate, Place, Reads, Template},
     },
@@ -50,19 +49,24 @@ pub(super) fn compile(built: &Built<'_>, drafts: &Drafts<'_>, report: &mut Repor
         }
         sources.push(source);
     }
-    let called: Vec<(TypeId, FieldId)> = (built.fields.iter())
-        .filter(|(.., applied)| one(applied, "rest").is_some())
-        .map(|(owner, field, _)| (*owner, *field))
-        .collect();
     let mut rests = Vec::new();
     let mut used = vec![false; sources.len()];
     for (owner, field, applied) in &built.fields {
-        let Some(directive) = one(applied, "rest") else { continue };
+        let Some(directive) = one(applied, "rest") else {
+            let is_root = *owner == schema.query || Some(*owner) == schema.mutation;
+            if is_root && !built.called.contains(&(*owner, *field)) {
+                let def = schema.field(*owner, *field);
+                let message =
+                    format!("`{}.{}` has no parent to come from", schema.get(*owner).name, def.name);
+                report.hint(def.at, message, "say where its value comes from with `@rest`");
+            }
+            continue;
+        };
         if let Some(from) = one(applied, "from") {
             report.hint(from.at, "`@from` has no effect on a field with `@rest`", "use `select`");
         }
         let mut call =
-            CallReader { schema, called: &called, owner: *owner, field: *field, directive, report };
+            CallReader { schema, called: &built.called, owner: *owner, field: *field, directive, report };
         if let Some(rest) = call.read(&sources) {
             used[rest.source.index()] = true;
             rests.push((*owner, *field, rest));
@@ -77,96 +81,21 @@ pub(super) fn compile(built: &Built<'_>, drafts: &Drafts<'_>, report: &mut Repor
     Calls { sources, rests }
 }
 
-fn source(directive: &Applied<'_>, schema: &Schema, report: &mut Report) -> Source {
-    let route = directive.text("route").unwrap_or_default();
-    let is_plain = |c: char| c.is_ascii_graphic() && !"?#{}\\\"<>^`|".contains(c);
-    if !route.starts_with('/')
-        || !route.chars().all(is_plain)
-        || route.split('/').skip(1).any(|segment| matches!(segment, "." | ".."))
-        || route.contains("//")
-    {
-        let hint = "write the path prefix of a route, such as `/api/patients`";
-        report.hint(directive.place("route"), format!("`{route}` is no path"), hint);
-    }
-    let timeout = directive.text("timeout").map(Period::from_str);
-    if let Some(Err(message)) = &timeout {
-        report.add(directive.place("timeout"), message.clone());
-    }
-    if let Some(Ok(period)) = &timeout
-        && period.get().is_zero()
-    {
-        report.add(directive.place("timeout"), "must be longer than zero");
-    }
-    let no_parent = "a source has no parent";
-    let reads = Reads { schema, args: &[], parent: Err(no_parent), claims: true, called: &[] };
-    Source {
-        name: directive.text("name").unwrap_or_default().into(),
-        route: route.trim_end_matches('/').into(),
-        timeout: timeout.and_then(Result::ok).map(Period::get),
-        headers: headers(directive, &reads, report),
-        max_concurrent: directive.int("maxConcurrent").and_then(|max| usize::try_from(max).ok()),
-    }
-}
-
-fn headers(directive: &Applied<'_>, reads: &Reads<'_>, report: &mut Report) -> Vec<(HeaderName, Template)> {
-    let at = directive.place("headers");
-    let mut headers: Vec<(HeaderName, Template)> = Vec::new();
-    for (name, value) in directive.members("headers") {
-        // GraphQL's names have no dashes: `X_Tenant` is `X-Tenant`.
-        let Ok(name) = HeaderName::from_str(&name.replace('_', "-")) else {
-            report.add(at, format!("`{name}` is no name of a header field"));
-            continue;
-        };
-        const OURS: [&str; 5] = ["host", "content-length", "content-type", "cookie", "accept-encoding"];
-        if is_connection_field(&name) || OURS.contains(&name.as_str()) {
-            report.add(at, format!("`{name}` cannot be set"));
-            continue;
-        }
-        if headers.iter().any(|(known, _)| *known == name) {
-            report.add(at, format!("`{name}` is set twice"));
-        }
-        if let Some(template) = scalar_template(value, Place::Text, reads, report, at) {
-            headers.push((name, template));
-        }
-    }
-    headers
-}
-
-/// A template, or a number or a truth value as one.
-fn scalar_template(
-    value: &ConstValue,
-    place: Place,
-    reads: &Reads<'_>,
-    report: &mut Report,
-    at: Position,
-) -> Option<Template> {
-    let text = match value {
-        ConstValue::String(text) => text.clone(),
-        ConstValue::Number(number) => number.to_string(),
-        ConstValue::Boolean(value) => value.to_string(),
-        other => {
-            report.add(at, format!("`{other}` is no text, number or truth value"));
-            return None;
-        }
-    };
-    Template::compile(&text, place, reads).map_err(|problems| report.all(at, problems)).ok()
-}
-
-struct CallReader<'c, 'a> {
-    schema: &'c Schema,
+pub(super) struct CallReader<'c, 'a> {
+    pub(super) schema: &'c Schema,
     called: &'c [(TypeId, FieldId)],
     owner: TypeId,
     field: FieldId,
-    directive: &'c Applied<'a>,
-    report: &'c mut Report,
+    pub(super) directive: &'c Applied<'a>,
+    pub(super) report: &'c mut Report,
 }
 
 impl<'a> CallReader<'_, 'a> {
-    fn def(&self) -> &FieldDef {
+    pub(super) fn def(&self) -> &FieldDef {
         self.schema.field(self.owner, self.field)
     }
 
-    fn is_root(&self) -> bool {
+    pub(super) fn is_root(&self) -> bool {
         self.owner == self.schema.query || self.is_mutation()
     }
 
@@ -202,19 +131,14 @@ impl<'a> CallReader<'_, 'a> {
         if directive.get("body").is_some() && matches!(method, Method::GET | Method::DELETE) {
             self.report.add(directive.place("body"), format!("a {method} has no body"));
         }
+        // All of them are looked at, whatever is wrong with the others.
         let invalidates = self.invalidates(&reads, &method);
-        let rest = Rest {
-            source: source.unwrap_or(SourceId(0)),
-            path: path.ok()?,
-            query,
-            headers: headers(directive, &reads, self.report),
-            body,
-            select: self.select(),
-            batch: self.batch(&reads, &method),
-            not_found: self.not_found(),
-            invalidates,
-            method,
-        };
+        let headers = headers(directive, &reads, self.report);
+        let (select, not_found) = (self.select(), self.not_found());
+        let batch = self.batch(&reads, &method);
+        let source = source.unwrap_or(SourceId(0));
+        let path = path.ok()?;
+        let rest = Rest { source, method, path, query, headers, body, select, batch, not_found, invalidates };
         self.consistent(&rest);
         (self.report.len() == before).then_some(rest)
     }
@@ -314,91 +238,6 @@ impl<'a> CallReader<'_, 'a> {
             Some(_) => NotFound::Error,
             None if is_single && !ty.is_non_null() && !self.is_mutation() => NotFound::Null,
             None => NotFound::Error,
-        }
-    }
-
-    fn batch(&mut self, reads: &Reads<'_>, method: &Method) -> Option<Batch> {
-        let at = self.directive.get("batch")?.0;
-        let member = |name: &str| self.directive.members("batch").find(|(known, _)| *known == name);
-        let text = |name: &str| match member(name) {
-            Some((_, ConstValue::String(text))) => Some(text.as_str()),
-            _ => None,
-        };
-        let (param, key) = (text("param").unwrap_or_default(), text("key").unwrap_or_default());
-        let value = text("value").unwrap_or("{parent.id}");
-        let style = match member("style") {
-            None => Some(BatchStyle::Csv),
-            Some((_, ConstValue::Enum(word))) => match word.as_str() {
-                "CSV" => Some(BatchStyle::Csv),
-                "REPEAT" => Some(BatchStyle::Repeat),
-                "BODY" => Some(BatchStyle::Body),
-                _ => None,
-            },
-            Some(_) => None,
-        };
-        let max = match member("max") {
-            None => Some(100),
-            Some((_, ConstValue::Number(number))) => number
-                .as_u64()
-                .and_then(|max| usize::try_from(max).ok())
-                .filter(|max| (1..=10_000).contains(max)),
-            Some(_) => None,
-        };
-        if self.is_root() {
-            self.report.add(at, "a root field has no parents, so there is nothing to batch");
-            return None;
-        }
-        for (name, text) in [("param", param), ("key", key), ("value", value)] {
-            if text.is_empty() {
-                self.report.add(at, format!("`{name}` of `batch` has to be a text"));
-            }
-        }
-        if style.is_none() {
-            self.report.add(at, "`style` of `batch` has to be `CSV`, `REPEAT` or `BODY`");
-        }
-        if max.is_none() {
-            self.report.add(at, "`max` of `batch` has to be a whole number from 1 to 10000");
-        }
-        if style == Some(BatchStyle::Body) && *method != Method::POST {
-            self.report.add(at, "`style: BODY` needs `post`");
-        }
-        let compiled = Template::compile(value, Place::Path, reads);
-        let value = match compiled.or_else(|_| Template::compile(value, Place::Text, reads)) {
-            Ok(template) if template.is_parent_value() => Some(template),
-            Ok(_) => {
-                self.report
-                    .add(at, "`value` of `batch` has to be one value of the parent, such as `{parent.id}`");
-                None
-            }
-            Err(problems) => {
-                self.report.all(at, problems);
-                None
-            }
-        };
-        self.batch_key(key, at);
-        let key = key.split('.').map(Box::from).collect();
-        Some(Batch { param: param.into(), style: style?, value: value?, key, max: max? })
-    }
-
-    /// Each answered element says whose it is: its type must know the member.
-    fn batch_key(&mut self, key: &str, at: Position) {
-        let element = self.def().ty.named();
-        let members: Vec<String> = (self.schema.fields(element).iter())
-            .filter_map(|field| match &field.resolve {
-                Resolve::Member(path) => Some(path.join(".")),
-                Resolve::Rest(_) => None,
-            })
-            .collect();
-        if !key.is_empty() && !members.iter().any(|member| member == key) {
-            let name = &self.schema.get(element).name;
-            let problem =
-                Problem::new("", format!("no field of `{name}` comes from the member `{key}`")).inside(at);
-            self.report.problems.push(match closest(key, members.iter().map(String::as_str)) {
-                Some(near) => problem.hint(format!("did you mean `{near}`?")),
-                None => {
-                    problem.hint("the key of a batch is a member of each answered element that has a field")
-                }
-            });
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::{Report, types::ids};
-use crate::graphql::schema::{FieldDef, Resolve, Schema, TypeId, TypeKind, TypeRef};
+use crate::graphql::schema::{FieldDef, Schema, TypeId, TypeKind, TypeRef};
 
 /// What must hold before anything follows references between types.
 pub(super) fn before_calls(schema: &Schema, report: &mut Report) {
@@ -137,14 +137,6 @@ fn walk(
 /// What must hold of the complete schema.
 pub(super) fn after_calls(schema: &Schema, report: &mut Report) {
     let roots = [Some(schema.query), schema.mutation];
-    for id in roots.into_iter().flatten() {
-        for field in schema.fields(id) {
-            if let Resolve::Member(_) = field.resolve {
-                let message = format!("`{}.{}` has no parent to come from", schema.get(id).name, field.name);
-                report.hint(field.at, message, "say where its value comes from with `@rest`");
-            }
-        }
-    }
     let mut seen = HashSet::new();
     for id in roots.into_iter().flatten() {
         reach(schema, id, &mut seen);

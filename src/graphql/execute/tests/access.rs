@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::world::{CLINIC, World, clinic, clinic_world, errors};
-use crate::graphql::{ErrorCode, ResponseCache, Reuse};
+use crate::graphql::{ErrorCode, ResponseCache, Reuse, read_before::ReadBefore};
 
 /// The clinic for a caller.
 fn as_caller(scopes: &[&str], roles: &[&str], claims: Value) -> World {
@@ -98,7 +98,9 @@ async fn introspection_is_for_those_who_may() {
     let (plan, none) = (world.plan("{ __schema { queryType { name } } }"), serde_json::Map::new());
     let mut ask = world.ask(None, &none);
     ask.introspection = false;
-    let outcome = super::super::execute(&world.schema, &world.limits, &plan, &ask, &world, &world).await;
+    let outcome =
+        super::super::execute(&world.schema, &world.limits, &plan, &ask, &world, &world, &ReadBefore::new())
+            .await;
     assert_eq!((outcome.started, outcome.errors), (false, vec![ErrorCode::IntrospectionDisabled]));
 }
 

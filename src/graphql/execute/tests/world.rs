@@ -14,6 +14,7 @@ use crate::{
         Answer, Ask, CacheResult, Call, CallFailure, Caller, Fetch, GraphqlError, Outcome, Reuse, Schema,
         execute::{self, Introspect},
         plan::{Introspection, Plan},
+        read_before::ReadBefore,
         sdl,
     },
 };
@@ -88,7 +89,7 @@ impl World {
         let plan = self.plan(text);
         let none = Map::new();
         let ask = self.ask(variables.as_object(), &none);
-        execute::execute(&self.schema, &self.limits, &plan, &ask, self, self).await
+        execute::execute(&self.schema, &self.limits, &plan, &ask, self, self, &ReadBefore::new()).await
     }
 
     /// The response to a document without variables.
