@@ -24,7 +24,6 @@ const FLOORS: &[&[&str]] = &[
         "rate_limit",
         "graphql",
         "local_response",
-        "graphql",
     ],
     &["runtime"],
     &["phases"],
