@@ -1,10 +1,12 @@
 //! Versions in vendor media types: `application/vnd.nilecare.v1+json` (RFC 6838 section 3.2).
 
 use http::HeaderMap;
-use mediatype::{MediaType, MediaTypeList};
+use mediatype::MediaType;
 
 /// Media ranges of a request that are looked at; what comes behind them is not asked for.
 const MAX_RANGES: usize = 64;
+/// The weight of a media range that states none, in thousandths.
+const MAX_WEIGHT: u16 = 1000;
 
 /// What `Accept` says of versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +31,7 @@ pub(super) fn accepted<'a>(
     let mut best: (u16, Accepted<'a>) = (0, Accepted::Plain);
     let (mut plain, mut unknown) = (0, false);
     let lines = headers.get_all(http::header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
-    for range in lines.flat_map(MediaTypeList::new).take(MAX_RANGES).flatten() {
+    for range in lines.flat_map(ranges).take(MAX_RANGES).filter_map(concerned) {
         let weight = weight(&range);
         match version(&range, vendor) {
             Some(version) if known(version) && weight > best.0 => best = (weight, Accepted::Version(version)),
@@ -38,12 +40,38 @@ pub(super) fn accepted<'a>(
             None if takes_json(&range) => plain = plain.max(weight),
             None => {}
         }
+        if best.0 == MAX_WEIGHT {
+            break;
+        }
     }
     match best {
         (weight, version) if weight > 0 && weight >= plain => version,
         _ if plain == 0 && unknown => Accepted::Unknown,
         _ => Accepted::Plain,
     }
+}
+
+/// The members of a list; a comma within a quoted string does not part them.
+fn ranges(line: &str) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    line.split(move |character| {
+        match character {
+            _ if escaped => escaped = false,
+            '\\' => escaped = quoted,
+            '"' => quoted = !quoted,
+            _ => return character == ',' && !quoted,
+        }
+        false
+    })
+}
+
+/// A media range that can decide. The others are not read further: most of what browsers
+/// send is neither a vendor's nor JSON.
+fn concerned(range: &str) -> Option<MediaType<'_>> {
+    let range = range.trim_matches([' ', '\t']);
+    let prefix = range.get(.."application/".len()).unwrap_or(range);
+    let concerned = prefix.starts_with("*/*") || prefix.eq_ignore_ascii_case("application/");
+    concerned.then(|| MediaType::parse(range).ok()).flatten()
 }
 
 /// Whether a media type is one of this vendor's, with a version or without.
@@ -81,7 +109,7 @@ fn takes_json(range: &MediaType<'_>) -> bool {
 
 /// The weight of a media range in thousandths (RFC 9110 section 12.4.2); 0 for one that is none.
 fn weight(range: &MediaType<'_>) -> u16 {
-    let Some(text) = parameter(range, "q") else { return 1000 };
+    let Some(text) = parameter(range, "q") else { return MAX_WEIGHT };
     let (whole, thousandths) = text.split_once('.').unwrap_or((text, ""));
     if thousandths.len() > 3 || !thousandths.bytes().all(|byte| byte.is_ascii_digit()) {
         return 0;
@@ -90,7 +118,7 @@ fn weight(range: &MediaType<'_>) -> u16 {
     let weight = digits.fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
     match (whole, weight) {
         ("0", weight) => weight,
-        ("1", 0) => 1000,
+        ("1", 0) => MAX_WEIGHT,
         _ => 0,
     }
 }
@@ -150,6 +178,8 @@ mod tests {
         assert_eq!(read(&["application/vnd.nilecare.v1+json;q=0.5, application/json"]), "plain");
         assert_eq!(read(&["application/vnd.nilecare.v1+json, */*"]), "v1");
         assert_eq!(read(&["application/vnd.nilecare.v1+json;q=1.5, */*;q=0.1"]), "plain");
+        assert_eq!(read(&["text/html;a=\", application/vnd.nilecare.v1+json,\", */*"]), "plain");
+        assert_eq!(read(&["application, , ;;, application/vnd.nilecare.v2+json;a=\",\";q=0.1"]), "v2");
     }
 
     #[test]
