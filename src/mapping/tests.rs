@@ -117,6 +117,21 @@ fn members_are_gathered_and_spread() {
     refuses(unwrap, r#"{"a":1,"address":{"a":1}}"#, "`a` is there already");
 }
 
+/// Compared one by one, these names would keep a thread busy for minutes.
+#[test]
+fn many_names_are_gathered_and_spread_as_well() {
+    let members = |letter: char| (0..60_000).map(move |n| format!("\"{letter}{n}\":1"));
+    let many = |more: &[&str]| {
+        let outer: Vec<String> = members('o').collect();
+        let inner: Vec<String> =
+            members('i').chain(more.iter().map(|name| format!("\"{name}\":1"))).collect();
+        format!("{{\"in\":{{{}}},{}}}", inner.join(","), outer.join(","))
+    };
+    let mapped = map("[{ unwrap: in }]", &many(&[])).unwrap();
+    assert!(mapped.starts_with(r#"{"i0":1,"i1":1,"#) && mapped.ends_with(r#""o59999":1}"#));
+    refuses("[{ unwrap: in }]", &many(&["x", "\\u006f7"]), "`o7` is there already");
+}
+
 #[test]
 fn texts_are_split_and_joined() {
     let split = "[{ split: { from: /name, by: \" \", into: [/first, /last] } }]";
