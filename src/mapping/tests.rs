@@ -236,7 +236,7 @@ fn every_mistake_is_found_in_its_place() {
         "request[5].split.by: an empty text separates nothing",
         "request[6].join.from: puts nothing together",
         "request[7].date.from: `yesterday` is no way to write a date",
-        "request[7].date.to: `%H` does not say which day it is",
+        "request[7].date.to: `%H` does not say which day it is, or only half of the time",
         "request[8].each.do[0].convert.at: `v/w` is no path",
         "request[9].move.to: is where the value comes from",
         "statuses[0]: 99 is no status of a response with a body",
