@@ -112,7 +112,7 @@ pub fn resolve(
     }
     let life = versions.life(wish.version);
     ctx.version = Some(RequestVersion { versions: Arc::clone(&versions), wish, path: parts.path.into() });
-    if !life.ends() {
+    if !life.pauses_or_ends() {
         return Ok(());
     }
     let now = SystemTime::now();

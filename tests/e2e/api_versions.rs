@@ -215,6 +215,15 @@ async fn each_version_has_entries_of_its_own_however_it_is_stated() {
     );
     let (gateway, old, new) = gateway(&traffic).await;
     for _ in 0..2 {
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_without_an_end_pauses_as_well() {
+    let brownouts = "v1: { brownouts: [{ from: 2026-01-01, until: 2199-01-01 }] }, v2: {},";
+    let (gateway, old, _new) = gateway(&TRAFFIC.replace("v1: {}, v2: {},", brownouts)).await;
+    let away = ask(&gateway, "/api/v1/patients/7", &[]).await;
+    assert_eq!((away.status, &away.json()["code"]), (503, &"version_brownout".into()));
+    assert!(old.requests().is_empty());
+}
+
         for (path, fields) in
             [("/api/v1/patients/7", vec![]), ("/api/patients/7", vec![V1]), ("/api/patients/7", vec![])]
         {
