@@ -30,8 +30,7 @@ pub(super) fn accepted<'a>(
 ) -> Accepted<'a> {
     let mut best: (u16, Accepted<'a>) = (0, Accepted::Plain);
     let (mut plain, mut unknown) = (0, false);
-    let lines = headers.get_all(http::header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
-    for range in lines.flat_map(ranges).take(MAX_RANGES).filter_map(concerned) {
+    for range in media_ranges(headers) {
         let weight = weight(&range);
         match version(&range, vendor) {
             Some(version) if known(version) && weight > best.0 => best = (weight, Accepted::Version(version)),
@@ -49,6 +48,17 @@ pub(super) fn accepted<'a>(
         _ if plain == 0 && unknown => Accepted::Unknown,
         _ => Accepted::Plain,
     }
+}
+
+/// Whether a media type of this vendor's is among those accepted, with a version or without.
+pub(super) fn names_vendor(headers: &HeaderMap, vendor: &str) -> bool {
+    media_ranges(headers).any(|range| of_vendor(&range, vendor).is_some())
+}
+
+/// The media ranges of `Accept` that can decide.
+fn media_ranges(headers: &HeaderMap) -> impl Iterator<Item = MediaType<'_>> {
+    let lines = headers.get_all(http::header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(ranges).take(MAX_RANGES).filter_map(concerned)
 }
 
 /// The members of a list; a comma within a quoted string does not part them.
