@@ -39,8 +39,10 @@ pub async fn charge(request: &RequestHeader, ctx: &mut RequestContext) -> Result
     let charged = {
         let address = ctx.client.as_ref().map(|client| client.address);
         let identity = ctx.identity.as_deref();
-        // The same name means somebody else to another provider.
-        let subject = identity.map(|identity| format!("{}\0{}", identity.provider(), identity.subject()));
+        // The same name means somebody else to another provider, or issuer.
+        let subject = identity.map(|identity| {
+            format!("{}\0{}\0{}", identity.provider(), identity.issuer(), identity.subject())
+        });
         let is_key = identity.is_some_and(|identity| identity.kind() == Kind::ApiKey);
         let claim = |name: &str| match identity?.claim(name)? {
             Value::String(text) => Some(Cow::Borrowed(text.as_str())),
@@ -65,8 +67,6 @@ pub async fn charge(request: &RequestHeader, ctx: &mut RequestContext) -> Result
     }
 }
 
-/// Adds `RateLimit` and `RateLimit-Policy`, as far as the limit wants them. What the backend
-/// says of limits of its own gives way.
 fn refuse(report: Report, ctx: &mut RequestContext) -> Rejection {
     let refusal = Rejection::RateLimited { retry_after: report.retry_after() };
     ctx.rate_limit = Some(report);
@@ -75,6 +75,8 @@ fn refuse(report: Report, ctx: &mut RequestContext) -> Rejection {
     refusal
 }
 
+/// Adds `RateLimit` and `RateLimit-Policy`, as far as the limit wants them. What the backend
+/// says of limits of its own gives way.
 ///
 /// # Errors
 /// If a field cannot be set.
