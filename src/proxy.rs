@@ -21,6 +21,7 @@ use crate::{
         rejection::Rejection,
         route, trace, upstream,
     },
+    rate_limit::Held,
     runtime::{resources::Resources, snapshot::SnapshotCell},
 };
 
@@ -53,7 +54,10 @@ impl Gateway {
             Judgement::Admitted => Ok(()),
             Judgement::Refused(refusal) => Err(auth::refuse(&refusal, ctx)),
             Judgement::Undecided(question) => {
-                Box::pin(auth::settle(question, request, ctx, &self.resources)).await
+                let held = if is_refresh { None } else { Some(rate_limit::hold(request, ctx)?) };
+                let known = Box::pin(auth::settle(question, request, ctx, &self.resources)).await;
+                held.into_iter().for_each(Held::give_back);
+                known
             }
         };
         if !is_refresh {

@@ -51,9 +51,10 @@ impl From<&Refusal> for Rejection {
             Refusal::Request(_) => Self::MappingRequest,
             Refusal::RequestTooLarge => Self::BodyTooLarge,
             Refusal::RequestForm => Self::UnsupportedMedia,
-            Refusal::Response(_) | Refusal::ResponseCoding | Refusal::ResponseTooLarge => {
-                Self::MappingResponse
-            }
+            Refusal::Response(_)
+            | Refusal::ResponseCoding
+            | Refusal::ResponsePart
+            | Refusal::ResponseTooLarge => Self::MappingResponse,
         }
     }
 }
