@@ -130,6 +130,11 @@ impl Life {
         self.deprecated.is_some() || self.sunset.is_some()
     }
 
+    /// When it is over.
+    pub fn sunset_time(&self) -> Option<SystemTime> {
+        self.sunset
+    }
+
     /// Days until it is over, negative afterwards.
     pub fn days_to_sunset(&self, now: SystemTime) -> Option<f64> {
         let sunset = self.sunset?;

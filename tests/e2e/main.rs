@@ -20,6 +20,7 @@ mod commands;
 mod concurrency;
 mod connections;
 mod demo;
+mod explain_header;
 mod headers;
 mod hostile_input;
 mod logs;
