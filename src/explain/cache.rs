@@ -39,7 +39,7 @@ pub fn lines(
     let tags = section.tags.iter().map(|tag| filled(tag, captures));
     let tags: Vec<String> = tags.chain(["those of the response".to_owned()]).collect();
     lines.push(format!("tags {}", tags.join(", ")));
-    lines.push(lifetime(section));
+    lines.push(format!("lifetime by {}", lifetime(section)));
     lines.push(format!(
         "stale {} while it is refreshed, {} when the upstream fails, unless the response says otherwise",
         section.stale_while_revalidate, section.stale_if_error

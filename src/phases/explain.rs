@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     auth::Kind,
+    cache::entry::Stamp,
     headers::{EXPLAIN, Wished},
     runtime::resources::Resources,
     telemetry::{cache::CacheResult, metrics::ExplainResult},
@@ -151,6 +152,11 @@ fn cache(Cached { result, lookup }: Cached, ctx: &RequestContext) -> Option<Line
     if let Some(reason) = cache.not_stored {
         line.text("not-stored", reason.as_str());
     }
+    if let Some(times) = &cache.times {
+        let now = Stamp::now();
+        line.number("age", times.age(now));
+        line.number("fresh-for", times.fresh_until.since(now).as_secs());
+    }
     if cache.stored {
         line.flag("stored");
     }
@@ -167,7 +173,9 @@ fn kept(ctx: &RequestContext) -> Option<Line> {
     let config = routes.iter().find(|config| config.name.as_str() == plan.route.name)?;
     let section = config.cache.as_ref()?;
     let mut line = Line::new("cache-key", &words::key(section, config, "", "").join(", "));
-    line.text("tags", &section.tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "));
+    if !section.tags.is_empty() {
+        line.text("tags", &section.tags.join(", "));
+    }
     line.text("lifetime", &words::lifetime(section));
     Some(line)
 }

@@ -47,5 +47,5 @@ pub fn lifetime(section: &CacheConfig) -> String {
     if section.heuristic {
         sources.push("a tenth of the time since Last-Modified".to_owned());
     }
-    format!("lifetime by {}; at most {}", sources.join(", then "), section.max_ttl)
+    format!("{}; at most {}", sources.join(", then "), section.max_ttl)
 }

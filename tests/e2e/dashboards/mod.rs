@@ -45,7 +45,17 @@ async fn every_panel_shows_something_and_every_family_is_fed() {
     let mut empty = Vec::new();
     for round in 1..=MOST_ROUNDS {
         let begun = Instant::now();
-        traffic::round(&mut stage, &gateway, round).await;
+        {
+            // Gauges have to be looked at while something goes on.
+            let traffic = traffic::round(&mut stage, &gateway, round);
+            tokio::pin!(traffic);
+            loop {
+                tokio::select! {
+                    () = &mut traffic => break,
+                    () = note_fed(&gateway, &mut fed) => {}
+                }
+            }
+        }
         note_fed(&gateway, &mut fed).await;
         prometheus.wait_scrape_after(begun).await;
         if round >= ROUNDS {
