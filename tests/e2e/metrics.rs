@@ -156,15 +156,18 @@ async fn flood(gateway: &Gateway, numbers: std::ops::Range<usize>) {
 }
 
 fn made_up(n: usize) -> String {
-    let path = match n % 4 {
+    let path = match n % 8 {
         0 => format!("/api/v{n}/people/made-up-{n}"),
-        1 => format!("/guarded/made-up-{n}"),
-        2 => format!("/limited/made-up-{n}"),
-        _ => format!("/made-up/{n}"),
+        1 | 5 => format!("/guarded/made-up-{n}"),
+        3 => format!("/limited/made-up-{n}"),
+        7 => format!("/made-up/{n}"),
+        _ => format!("/api/people/made-up-{n}"),
     };
-    // Every other of them has a method that exists.
-    let method = if n / 4 % 2 == 0 { "GET".to_owned() } else { format!("MADEUP{n}") };
-    let path = if n % 2 == 0 && n % 8 > 0 { format!("/api/people/made-up-{n}") } else { path };
+    // Half of them have a method that exists.
+    let method = match n / 8 % 2 {
+        0 => "GET".to_owned(),
+        _ => format!("MADEUP{n}"),
+    };
     format!(
         "{method} {path}?made-up={n} HTTP/1.1\r\nHost: made-up-{n}.test\r\nUser-Agent: made-up/{n}\r\n\
          X-Client-Id: Made-Up {n}\r\nX-Tenant: made-up-{n}\r\nX-API-Key: made-up-{n}\r\n\

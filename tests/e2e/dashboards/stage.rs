@@ -214,7 +214,7 @@ fn answer(request: &Recorded, number: usize) -> Answer {
         }
         "/kept/confirmed" => text().header("Cache-Control", "max-age=1").header("ETag", "\"one\""),
         "/kept/refreshed" => text().header("Cache-Control", "max-age=1, stale-while-revalidate=60"),
-        "/kept/failing" if number % 3 > 0 => Answer::status(503),
+        "/kept/failing" if !number.is_multiple_of(3) => Answer::status(503),
         "/kept/failing" => text().header("Cache-Control", "max-age=1, stale-if-error=60"),
         "/kept/never" => text().header("Cache-Control", "no-store"),
         path if path.starts_with("/kept/large") => {
