@@ -17,12 +17,15 @@ use crate::{
         auth::{self, Judgement},
         cache,
         context::RequestContext,
-        failure, headers, invalidate, mapping, observe, rate_limit,
+        explain, failure, headers, invalidate, mapping, observe, rate_limit,
         rejection::Rejection,
-        route, trace, upstream,
+        route,
+        steps::Steps,
+        trace, upstream,
     },
     rate_limit::Held,
     runtime::{resources::Resources, snapshot::SnapshotCell},
+    telemetry::metrics::Filter,
 };
 
 /// The gateway as Pingora sees it.
@@ -41,11 +44,14 @@ impl Gateway {
     async fn plan(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
         // Nobody asks for a refresh in the background: whoever did has been charged and counted.
         let is_refresh = session.subrequest_ctx.is_some();
+        let mut steps = Steps::begin(&self.resources);
         let request = session.req_header_mut();
+        explain::begin(request, ctx, &self.resources);
         admit::check(request, &self.resources)?;
         admit::normalize(request)?;
         auth::strip(request, ctx);
         let selected = route::select(request, ctx);
+        steps.done(Filter::Route);
         if !is_refresh {
             api_version::count(request, ctx, selected.as_ref().err(), &self.resources);
         }
@@ -60,9 +66,16 @@ impl Gateway {
                 known
             }
         };
+        if auth::is_asked(ctx) {
+            steps.done(Filter::Auth);
+        }
         if !is_refresh {
             // Those that are refused are charged too, or credentials could be guessed at will.
-            rate_limit::charge(request, ctx).await?;
+            let charged = rate_limit::charge(request, ctx).await;
+            if rate_limit::is_charged(ctx) {
+                steps.done(Filter::RateLimit);
+            }
+            charged?;
         }
         known?;
         if !is_refresh {
@@ -291,7 +304,10 @@ impl ProxyHttp for Gateway {
         headers::frame(session, response);
         cache::to_downstream(session, response, ctx, &self.resources)?;
         headers::to_downstream(response, ctx)?;
-        trace::to_downstream(session.req_header(), response, &cache::lookup(session), ctx, &self.resources)
+        let lookup = cache::lookup(session);
+        trace::to_downstream(session.req_header(), response, &lookup, ctx, &self.resources)?;
+        let cached = explain::Cached { result: cache::result(session, ctx), lookup };
+        explain::to_downstream(response, cached, None, ctx)
     }
 
     fn upstream_response_body_filter(

@@ -135,6 +135,11 @@ impl Life {
         self.sunset.is_some() || !self.brownouts.is_empty()
     }
 
+    /// When it is over.
+    pub fn sunset_time(&self) -> Option<SystemTime> {
+        self.sunset
+    }
+
     /// Days until it is over, negative afterwards.
     pub fn days_to_sunset(&self, now: SystemTime) -> Option<f64> {
         let sunset = self.sunset?;

@@ -5,7 +5,7 @@ use http::{StatusCode, header};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
-use super::{api_version, context::RequestContext, rate_limit, rejection::Rejection};
+use super::{api_version, context::RequestContext, explain, rate_limit, rejection::Rejection};
 
 /// Whether a response with this status ends HTTP's part of the exchange: any but an
 /// interim one. After a 101 the bytes belong to another protocol.
@@ -81,6 +81,7 @@ pub fn response(
     rate_limit::describe(&mut response, ctx)?;
     super::headers::identify(&mut response, ctx)?;
     api_version::announce(&mut response, ctx)?;
+    explain::to_downstream(&mut response, explain::Cached::default(), Some(rejection), ctx)?;
     Ok((response, body))
 }
 

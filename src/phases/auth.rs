@@ -43,6 +43,11 @@ pub fn judge(request: &mut RequestHeader, ctx: &mut RequestContext) -> Result<Ju
     }
 }
 
+/// Whether the route asks who calls.
+pub fn is_asked(ctx: &RequestContext) -> bool {
+    ctx.plan.as_ref().is_some_and(|plan| plan.route.auth.is_some())
+}
+
 /// Finds out what could not be said at once.
 ///
 /// # Errors

@@ -41,7 +41,9 @@ pub struct RequestContext {
     pub trace: Option<RequestTrace>,
     /// Whether it is one of our own, which renews a stored response.
     pub revalidation: bool,
-    /// The bodies that were mapped, for the trace.
+    /// Whether its answer is to explain it.
+    pub explained: bool,
+    /// The bodies that were mapped.
     pub mapped: Option<Arc<MappedBodies>>,
     /// When the cache was asked, for the trace.
     pub cache_asked: Option<Instant>,
@@ -108,6 +110,8 @@ pub struct Attempts {
     pub current: Current,
     /// Counts the attempt in the upstream's gauge.
     pub in_flight: Option<InFlight>,
+    /// Counts the attempt among those that have a connection.
+    pub connection: Option<InFlight>,
     /// The status code of the last attempt's response.
     pub status: Option<u16>,
     /// From the beginning of the last attempt to the head of its response.
@@ -205,6 +209,7 @@ impl RequestContext {
             request_id: None,
             trace: None,
             revalidation: false,
+            explained: false,
             mapped: None,
             cache_asked: None,
             snapshot: None,

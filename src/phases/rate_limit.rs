@@ -75,6 +75,11 @@ fn refuse(report: Report, ctx: &mut RequestContext) -> Rejection {
     refusal
 }
 
+/// Whether the request was charged to any limit, or refused by one.
+pub fn is_charged(ctx: &RequestContext) -> bool {
+    ctx.rate_limit.is_some()
+}
+
 /// Adds `RateLimit` and `RateLimit-Policy`, as far as the limit wants them. What the backend
 /// says of limits of its own gives way.
 ///

@@ -11,6 +11,7 @@ use super::{
     api_version,
     cache::manage,
     context::{Plan, RequestContext},
+    explain,
     headers::to_downstream,
     rejection::Rejection,
 };
@@ -174,6 +175,7 @@ pub async fn answer_locally(
         response.insert_header(header::CONTENT_LENGTH, body.len())?;
     }
     to_downstream(&mut response, ctx)?;
+    explain::to_downstream(&mut response, explain::Cached::default(), None, ctx)?;
     answer(session, response, body).await?;
     Ok(true)
 }

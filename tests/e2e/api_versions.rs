@@ -208,7 +208,9 @@ async fn versions_come_of_age() {
         metrics.sum("proxy_api_version_calls_total", &[("version", version), ("consumer", consumer)])
     };
     assert_eq!((calls("v1", "lab"), calls("v2", "lab"), calls("v3", "_none")), (1.0, 1.0, 1.0));
-    assert!(metrics.sum("proxy_api_version_days_to_sunset", &[("version", "v1")]) < 0.0);
+    let over = metrics.sum("proxy_api_version_sunset_timestamp_seconds", &[("version", "v1")]);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    assert!(over > 0.0 && over < now, "{over}");
     let report = gateway.admin("/versions").await.json();
     let lab: Vec<_> =
         report["data"]["calls"].as_array().unwrap().iter().filter(|c| c["consumer"] == "lab").collect();

@@ -20,7 +20,10 @@ use crate::{
     },
     phases::context::RequestContext,
     runtime::resources::Resources,
-    telemetry::cache::{CacheResult, Tier},
+    telemetry::{
+        cache::{CacheResult, Tier},
+        metrics::Filter,
+    },
 };
 
 /// How this cache is called in `Cache-Status`.
@@ -240,6 +243,9 @@ pub fn close(session: &Session, ctx: &RequestContext, resources: &Resources) {
         coding.count(resources);
     }
     let metrics = resources.cache.metrics();
+    if let Some(took) = session.cache.lookup_duration() {
+        resources.metrics.filters().took(Filter::Cache, took);
+    }
     if let Some(waited) = session.cache.lock_duration() {
         metrics.lock_waited(waited, ctx.trace());
     }

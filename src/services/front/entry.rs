@@ -19,6 +19,7 @@ use crate::{
         label::TlsVersion,
         reason::{CloseReason, HandshakeFailure, RejectReason},
     },
+    tls::resumption,
 };
 
 /// Room made for a PROXY protocol header; most fit.
@@ -71,10 +72,11 @@ async fn handshake(
         Ok(read) => socket.rewind(&hello[..read]),
     }
     let begun = Instant::now();
-    match acceptor.tls_handshake(socket).await {
+    let (ended, resumed) = resumption::watch(acceptor.tls_handshake(socket)).await;
+    match ended {
         Ok(stream) => {
             let version = stream.get_ssl_digest().map_or(TlsVersion::None, |d| TlsVersion::named(&d.version));
-            listener.metrics.handshake(version, begun.elapsed());
+            listener.metrics.handshake(version, begun.elapsed(), resumed);
             Ok(Box::new(stream))
         }
         Err(error) => {

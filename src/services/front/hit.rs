@@ -20,7 +20,7 @@ use crate::{
         auth::{self, Judgement},
         cache,
         context::RequestContext,
-        headers,
+        explain, headers,
         observe::{self, Exchange},
         rate_limit,
         rejection::Rejection,
@@ -76,6 +76,7 @@ pub async fn answer(
     cache::begin(&request, &mut ctx, resources);
     let Some(ready) = cache::ready(&mut request, &mut ctx, resources) else { return Outcome::Passed };
     trace::begin(&request, &mut ctx, resources);
+    explain::begin(&mut request, &mut ctx, resources);
     // Only now: what is passed on is charged by Pingora's side.
     let refusal = rate_limit::charge(&request, &mut ctx).await.err();
     let Ok((response, body)) = prepare(ready, refusal.as_ref(), &request, &ctx, resources) else {
@@ -120,6 +121,8 @@ fn prepare(
     let cache::Ready { mut response, body } = ready;
     headers::to_downstream(&mut response, ctx)?;
     trace::to_downstream(request, &mut response, &FOUND, ctx, resources)?;
+    let cached = explain::Cached { result: Some(CacheResult::Hit), lookup: FOUND };
+    explain::to_downstream(&mut response, cached, None, ctx)?;
     Ok((response, body))
 }
 

@@ -270,6 +270,7 @@ fn log(
         error: Some(refusal.reason()),
         detail: Some(refusal.code()),
         cache: None,
+        cache_tier: None,
         api_version: None,
         api_version_source: None,
         identity: None,

@@ -40,6 +40,7 @@ fn record() -> AccessRecord<'static> {
         error: Some(ErrorReason::UpstreamReset),
         detail: Some("connection reset"),
         cache: None,
+        cache_tier: None,
         api_version: None,
         api_version_source: None,
         identity: Some("0123456789abcdef"),
@@ -293,6 +294,7 @@ proptest! {
             request_id: &id,
             detail: detail.as_deref(),
             cache: None,
+            cache_tier: None,
             status,
             ..record()
         });

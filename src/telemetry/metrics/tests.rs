@@ -38,7 +38,7 @@ fn filled() -> (Metrics, impl Sized) {
     let versions = metrics.api_versions();
     let version = versions.route("patients", "v1");
     versions.called("v1", "patients", "lab", std::time::SystemTime::UNIX_EPOCH);
-    versions.set_days_to_sunset([("v1", 2.5)].into_iter());
+    versions.set_sunsets([("v1", std::time::SystemTime::UNIX_EPOCH)].into_iter());
     metrics.rate_limits().shared();
     let limit = metrics.rate_limits().limit("per-client");
     (metrics, (version, route, upstream, listener, cached, limit, provider))
@@ -57,7 +57,9 @@ async fn a_scrape_follows_the_rules_of_promtool() {
         for suffix in ["_count", "_sum", "_bucket", "_info_total"] {
             assert!(!name.ends_with(suffix), "{name} ends in {suffix}");
         }
-        for unit in ["milliseconds", "_ms", "_us", "minutes", "kilobytes", "_kb", "percent", "_mib"] {
+        for unit in
+            ["milliseconds", "days", "hours", "_ms", "_us", "minutes", "kilobytes", "_kb", "percent", "_mib"]
+        {
             assert!(!name.contains(unit), "{name} is not in a base unit");
         }
         let amount = name == "proxy_requests_per_connection";
@@ -80,7 +82,9 @@ async fn all_families_of_this_step_are_there_under_their_names() {
 
 const FAMILIES: &str = "
     proxy_api_version_requests_total proxy_api_version_refusals_total proxy_api_version_calls_total
-    proxy_api_version_days_to_sunset
+    proxy_api_version_sunset_timestamp_seconds
+    proxy_tls_sessions_resumed_total proxy_upstream_connections
+    proxy_upstream_connections_closed_total proxy_filter_duration_seconds proxy_explain_requests_total
     http_requests_total http_request_duration_seconds active_connections
     process_cpu_seconds_total process_open_fds process_max_fds process_virtual_memory_bytes
     process_resident_memory_bytes process_start_time_seconds process_threads
