@@ -18,6 +18,8 @@ pub fn is_final(status: StatusCode) -> bool {
 /// Returns the status code the client got: that of the refusal, that of the
 /// response under way, or 0 when there is nobody left to answer.
 pub async fn respond(session: &mut Session, ctx: &mut RequestContext, rejection: Rejection) -> u16 {
+    // No backend has to do with it any more: the place there is free before the client knows.
+    ctx.attempts.permit = None;
     let gone = rejection == Rejection::ClientAbort;
     let answer = session.response_written().map(|written| written.status);
     let status = rejection.status();

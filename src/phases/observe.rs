@@ -80,6 +80,8 @@ pub fn finish(
     ctx: &mut RequestContext,
     resources: &Resources,
 ) {
+    // Others may wait for the place at the backends.
+    ctx.attempts.permit = None;
     let now = Instant::now();
     let duration = now.saturating_duration_since(ctx.started_at);
     upstream::attempted(ctx, now);
@@ -120,7 +122,6 @@ pub fn finish(
     }
     // Dropped here and not with the session, which a kept-alive connection holds longer.
     ctx.attempts.current = Current::None;
-    ctx.attempts.permit = None;
     ctx.stream = None;
     ctx.tunnel = None;
     ctx.plan = None;
