@@ -76,6 +76,7 @@ pub async fn answer(
     cache::begin(&request, &mut ctx, resources);
     let Some(ready) = cache::ready(&mut request, &mut ctx, resources) else { return Outcome::Passed };
     trace::begin(&request, &mut ctx, resources);
+    trace::sample(&mut ctx, resources);
     // Only now: what is passed on is charged by Pingora's side.
     let refusal = rate_limit::charge(&request, &mut ctx).await.err();
     let Ok((response, body)) = prepare(ready, refusal.as_ref(), &request, &ctx, resources) else {
