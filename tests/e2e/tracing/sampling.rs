@@ -92,7 +92,8 @@ async fn what_is_refused_before_routing_has_a_trace_and_a_line_too() {
         assert_eq!((span.name.as_str(), span.kind, span.parent.as_str()), ("HTTP", 2, ""));
         assert_eq!(span.get("http.request.method"), Some("_OTHER"));
         assert_eq!(span.get("network.peer.address"), Some("127.0.0.1"));
-        let line = gateway.wait_for_log("the refusal", |line| line["status"].to_string() == status).await;
+        let code: u16 = status.parse().unwrap();
+        let line = gateway.wait_for_log("the refusal", |line| line["status"] == code).await;
         assert_eq!(
             (line["trace_id"].as_str(), line["span_id"].as_str()),
             (Some(span.trace.as_str()), Some(span.id.as_str()))

@@ -156,6 +156,9 @@ fn size_of_number(value: u64) -> usize {
 /// A `KeyValue` whose value is a text.
 fn text(message: &mut Message<'_>, field: u8, key: &str, parts: &[&str]) {
     let length: usize = parts.iter().map(|part| part.len()).sum();
+    if message.short_pair(field, key, parts, length) {
+        return;
+    }
     pair(message, field, key, 1 + size(length) + length);
     message.text(1, parts);
 }
@@ -225,8 +228,12 @@ pub fn partial_success(bytes: &[u8]) -> (u64, String) {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry_proto::tonic::collector::trace::v1::{
-        ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+    use opentelemetry_proto::tonic::{
+        collector::trace::v1::{
+            ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
+        },
+        common::v1::any_value::Value,
+        trace::v1::ScopeSpans,
     };
     use prost::Message as _;
 
@@ -272,6 +279,18 @@ mod tests {
         for (shown, part) in shown.iter().zip(["\"ab\"", "300", "IntValue(0)", "9223372036854775807", "true"])
         {
             assert!(shown.contains(part), "{shown}");
+        }
+    }
+
+    #[test]
+    fn texts_of_every_length_are_read() {
+        for length in [0, 1, 100, 110, 116, 117, 118, 125, 126, 127, 128, 200, 20_000] {
+            let long = "x".repeat(length);
+            let mut spans = EncodedSpans::default();
+            spans.add(|span| span.text("key.of.it", &[&long[..length / 2], &long[length / 2..]]));
+            let read = ScopeSpans::decode(spans.bytes(0, 1)).unwrap();
+            let told = read.spans[0].attributes[0].value.clone().unwrap().value;
+            assert_eq!(told, Some(Value::StringValue(long)), "{length}");
         }
     }
 

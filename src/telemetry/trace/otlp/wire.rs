@@ -77,6 +77,23 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// A `KeyValue` with a text, of OTLP, if all its lengths take one byte each: nearly all do.
+    /// `false`: nothing is written.
+    pub fn short_pair(&mut self, field: u8, key: &str, parts: &[&str], length: usize) -> bool {
+        let pair = 2 + key.len() + 4 + length;
+        if pair >= 0x80 || field >= 16 {
+            return false;
+        }
+        self.0.reserve(2 + pair);
+        self.0.extend_from_slice(&[field << 3 | LENGTH, pair as u8, 1 << 3 | LENGTH, key.len() as u8]);
+        self.0.extend_from_slice(key.as_bytes());
+        self.0.extend_from_slice(&[2 << 3 | LENGTH, 2 + length as u8, 1 << 3 | LENGTH, length as u8]);
+        for part in parts {
+            self.0.extend_from_slice(part.as_bytes());
+        }
+        true
+    }
+
     /// The beginning of a field that so many bytes belong to.
     pub fn head(&mut self, field: u8, length: usize) {
         self.tag(field, LENGTH);

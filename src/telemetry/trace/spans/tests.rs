@@ -272,5 +272,8 @@ fn what_memory_had_ready_is_an_event() {
 fn addresses_fit_on_the_stack() {
     assert_eq!(Short::of(std::net::Ipv6Addr::from([0xffff; 8])).as_str().len(), 39);
     assert_eq!(Short::of(504).as_str(), "504");
+    for ip in ["0.0.0.0", "192.0.2.1", "255.255.255.255", "2001:db8::1"] {
+        assert_eq!(Short::of_ip(ip.parse().unwrap()).as_str(), ip);
+    }
     assert_eq!(Short::of("x".repeat(60)).as_str(), "", "cut off as a whole");
 }
