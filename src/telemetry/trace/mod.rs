@@ -5,12 +5,14 @@
 
 mod b3;
 mod baggage;
+mod bucket;
 mod context;
 mod export;
 mod handover;
 mod id;
 mod jaeger;
 mod keep;
+mod otlp;
 mod queue;
 mod record;
 mod request;
@@ -24,11 +26,15 @@ pub use context::{Remote, Said};
 pub use export::Export;
 pub use handover::Handover;
 pub use id::{Hex, SpanId, TraceId};
-pub use keep::{Ending, Keep, Kept};
+pub use keep::{Ending, Keep, KeepRule, Kept};
+pub use otlp::EncodedSpans;
 pub use queue::SpanQueue;
-pub use record::{AttemptRecord, CacheRecord, MappedBodies, MappedBody, RequestRecord};
+pub use record::{
+    AttemptRecord, CacheRecord, CacheStep, CacheSteps, LookupResult, MappedBodies, MappedBody, RequestRecord,
+    Step,
+};
 pub use request::{RequestTrace, is_trace_field};
-pub use sampling::Threshold;
+pub use sampling::{Parents, Threshold};
 pub use settings::{RouteTracing, Spans, Tracing};
 pub use spans::Detail;
 
