@@ -1,9 +1,6 @@
 //! A finished request as spans, if anybody wants them.
 
-use std::{
-    cell::RefCell,
-    time::{Instant, SystemTime},
-};
+use std::time::{Instant, SystemTime};
 
 use http::{HeaderValue, header};
 
@@ -17,14 +14,9 @@ use crate::{
     runtime::resources::Resources,
     telemetry::{
         reason::ErrorReason,
-        trace::{AttemptRecord, CacheRecord, EncodedSpans, Ending, Kept, RequestRecord, RequestTrace, Spans},
+        trace::{AttemptRecord, CacheRecord, Ending, Kept, RequestRecord, RequestTrace, Spans},
     },
 };
-
-thread_local! {
-    /// Room for the spans of a request, kept from one to the next.
-    static ROOM: RefCell<EncodedSpans> = RefCell::default();
-}
 
 /// Finds out whether the spans of a request that is over are told: it was sampled, or it is worth
 /// keeping.
@@ -75,11 +67,7 @@ pub fn finish(
 
 /// Puts the spans of a request into the queue.
 pub(super) fn push(spans: &Spans, record: &RequestRecord<'_>) {
-    ROOM.with_borrow_mut(|room| {
-        room.clear();
-        spans.detail.write(record, room);
-        spans.queue.push(room);
-    });
+    spans.queue.push(spans.detail.spans(record));
 }
 
 fn tell(

@@ -1,4 +1,11 @@
 //! Spans to a collector, by OTLP.
+//!
+//! The exporter is that of `opentelemetry-otlp`; it is driven from a queue of our own, so that
+//! every span is accounted for.
+
+mod client;
+mod notes;
+mod tls;
 
 use std::{
     collections::BTreeMap,
@@ -6,12 +13,22 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use tokio::time::{sleep, timeout};
-
-use super::{
-    otlp::{Client, Envelope, Refusal, SpanBatch, Tls},
-    queue::SpanQueue,
+use opentelemetry::KeyValue;
+use opentelemetry_otlp::SpanExporter;
+use opentelemetry_sdk::{
+    Resource,
+    resource::TelemetryResourceDetector,
+    trace::{SpanData, SpanExporter as _},
 };
+use tokio::time::timeout;
+use tracing::{Dispatch, instrument::WithSubscriber as _};
+
+use self::{
+    client::{Settings, over_grpc, over_http},
+    notes::{Noted, Notes},
+    tls::Tls,
+};
+use super::queue::SpanQueue;
 use crate::{
     config::{
         finding::Problem,
@@ -22,9 +39,6 @@ use crate::{
 
 /// Longest time that an export may take when nobody says.
 const LIMIT: Duration = Duration::from_secs(10);
-/// Pauses before an export is tried again.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LAST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Where spans go, read and checked.
 pub struct Export {
@@ -69,26 +83,28 @@ impl Export {
 
     /// Exports what comes out of the queue until it is closed and empty. Counts every span.
     pub async fn run(&self, queue: &SpanQueue, metrics: &TraceMetrics) {
-        let client = self.client();
-        if let Err(error) = &client {
+        let notes = Notes::default();
+        let listener = notes.listener();
+        let exporter = self.exporter(&notes);
+        if let Err(error) = &exporter {
             tracing::error!("spans cannot be exported: {error}");
         }
         let mut failing = false;
         while let Some(batch) = queue.next(self.interval).await {
-            let (count, started) = (batch.count, Instant::now());
-            let outcome = match &client {
-                Ok(client) => self.deliver(client, &batch).await,
+            let (count, started) = (batch.len(), Instant::now());
+            let outcome = match &exporter {
+                Ok(exporter) => self.deliver(exporter, batch, &notes, &listener).await,
                 Err(_) => Err("there is no exporter".to_owned()),
             };
             let failed = match &outcome {
-                Ok((rejected, _)) => usize::try_from(*rejected).unwrap_or(count).min(count),
+                Ok(Noted { rejected, .. }) => usize::try_from(*rejected).unwrap_or(count).min(count),
                 Err(_) => count,
             };
             metrics.exported(count - failed, failed, started.elapsed());
             // Once for each turn: a collector that is down stays so for many batches.
             match outcome {
-                Ok((0, _)) if failing => tracing::info!("spans are exported again"),
-                Ok((1.., why)) | Err(why) if !failing => {
+                Ok(Noted { rejected: 0, .. }) if failing => tracing::info!("spans are exported again"),
+                Ok(Noted { rejected: 1.., why }) | Err(why) if !failing => {
                     tracing::warn!("{failed} of {count} spans could not be exported: {why}");
                 }
                 _ => {}
@@ -97,39 +113,45 @@ impl Export {
         }
     }
 
-    fn client(&self) -> Result<Client, http::uri::InvalidUri> {
-        let own = [
-            ("service.name", "nilegate"),
-            ("service.version", env!("CARGO_PKG_VERSION")),
-            ("telemetry.sdk.name", "nilegate"),
-            ("telemetry.sdk.language", "rust"),
-            ("telemetry.sdk.version", env!("CARGO_PKG_VERSION")),
-        ];
-        let own = own.into_iter().filter(|(key, _)| !self.resource.contains_key(*key));
-        let said = self.resource.iter().map(|(key, value)| (key.as_str(), value.as_str()));
-        let envelope = Envelope::new(own.chain(said));
-        Client::new(self.protocol, &self.endpoint, self.headers.clone(), self.gzip, &self.tls, envelope)
+    /// To be called inside a runtime: the exporter takes its own from there.
+    fn exporter(&self, notes: &Notes) -> Result<SpanExporter, String> {
+        let Self { endpoint, headers, tls, .. } = self;
+        let settings = Settings { endpoint, headers, gzip: self.gzip, tls, limit: self.limit };
+        let mut exporter = match self.protocol {
+            ExportProtocol::Grpc => over_grpc(&settings),
+            ExportProtocol::Http => over_http(&settings, notes),
+        }?;
+        exporter.set_resource(&self.resource());
+        Ok(exporter)
     }
 
-    /// Sends a batch, again and again where that may help, for as long as it may take. Returns
-    /// how many spans were refused all the same, and why.
-    async fn deliver(&self, client: &Client, batch: &SpanBatch) -> Result<(u64, String), String> {
-        let body = client.body(batch).map_err(|error| error.to_string())?;
-        let ends = Instant::now() + self.limit;
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let left = ends.saturating_duration_since(Instant::now());
-            let Refusal { why, again } = match timeout(left, client.send(body.clone())).await {
-                Ok(Ok(taken)) => return Ok(taken),
-                Ok(Err(refusal)) => refusal,
-                Err(_) => return Err(format!("not done after {:?}", self.limit)),
-            };
-            let wait = again.map(|asked| asked.max(pause.mul_f64(rand::random_range(0.5..1.0))));
-            match wait.filter(|wait| Instant::now() + *wait < ends) {
-                Some(wait) => sleep(wait).await,
-                None => return Err(why),
-            }
-            pause = (pause * 2).min(LAST_PAUSE);
+    /// What tells this process from others. The environment has been read with the configuration.
+    fn resource(&self) -> Resource {
+        let own = [("service.name", "nilegate"), ("service.version", env!("CARGO_PKG_VERSION"))];
+        let said = self.resource.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+        Resource::builder_empty()
+            .with_detector(Box::new(TelemetryResourceDetector))
+            .with_attributes(own.map(|(key, value)| KeyValue::new(key, value)))
+            .with_attributes(said)
+            .build()
+    }
+
+    /// Sends a batch; the exporter repeats that where it may help, for as long as it may take.
+    async fn deliver(
+        &self,
+        exporter: &SpanExporter,
+        batch: Vec<SpanData>,
+        notes: &Notes,
+        listener: &Dispatch,
+    ) -> Result<Noted, String> {
+        let export = exporter.export(batch).with_subscriber(listener.clone());
+        let sent = timeout(self.limit, export).await;
+        let noted = notes.take();
+        match sent {
+            Ok(Ok(())) => Ok(noted),
+            Ok(Err(error)) if noted.why.is_empty() => Err(error.to_string()),
+            Ok(Err(error)) => Err(format!("{error}: {}", noted.why)),
+            Err(_) => Err(format!("not done after {:?}", self.limit)),
         }
     }
 }

@@ -12,12 +12,12 @@ mod handover;
 mod id;
 mod jaeger;
 mod keep;
-mod otlp;
 mod queue;
 mod record;
 mod request;
 mod sampling;
 mod settings;
+mod span;
 mod spans;
 mod w3c;
 
@@ -27,7 +27,6 @@ pub use export::Export;
 pub use handover::Handover;
 pub use id::{Hex, SpanId, TraceId};
 pub use keep::{Ending, Keep, KeepRule, Kept};
-pub use otlp::EncodedSpans;
 pub use queue::SpanQueue;
 pub use record::{
     AttemptRecord, CacheRecord, CacheStep, CacheSteps, LookupResult, MappedBodies, MappedBody, RequestRecord,

@@ -2,10 +2,10 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use opentelemetry_sdk::trace::SpanData;
 use parking_lot::Mutex;
 use tokio::{sync::Notify, time::timeout};
 
-use super::otlp::{EncodedSpans, SpanBatch};
 use crate::telemetry::metrics::TraceMetrics;
 
 /// A bounded queue. Whoever puts spans into it never waits.
@@ -21,36 +21,10 @@ pub struct SpanQueue {
 
 #[derive(Default)]
 struct Waiting {
-    /// All but the last are full.
-    batches: VecDeque<SpanBatch>,
-    spans: usize,
+    spans: VecDeque<SpanData>,
     /// Taken out, and not yet accounted for.
     sending: usize,
     closed: bool,
-}
-
-impl Waiting {
-    /// Adds so many of these spans, from the one at `first` on.
-    fn add(&mut self, spans: &EncodedSpans, mut first: usize, count: usize, full: usize) {
-        let end = first + count;
-        while first < end {
-            if self.batches.back().is_none_or(|last| last.count >= full) {
-                // Batches are alike: the next will take as much room as the last one did.
-                let room = self.batches.back().map_or(0, |last| last.bytes.len());
-                self.batches.push_back(SpanBatch { bytes: Vec::with_capacity(room), count: 0 });
-            }
-            let Some(last) = self.batches.back_mut() else { return };
-            let fit = (full - last.count).min(end - first);
-            last.bytes.extend_from_slice(spans.bytes(first, fit));
-            last.count += fit;
-            first += fit;
-        }
-        self.spans += count;
-    }
-
-    fn has_batch(&self, full: usize) -> bool {
-        self.batches.front().is_some_and(|first| first.count >= full)
-    }
 }
 
 impl SpanQueue {
@@ -67,17 +41,18 @@ impl SpanQueue {
     }
 
     /// Puts spans in; those for which there is no room are dropped and counted.
-    pub fn push(&self, spans: &EncodedSpans) {
+    pub fn push(&self, mut spans: Vec<SpanData>) {
         let mut waiting = self.waiting.lock();
-        let (before, had_batch) = (waiting.spans, waiting.has_batch(self.batch));
+        let before = waiting.spans.len();
         let room = if waiting.closed { 0 } else { self.max.saturating_sub(before) };
-        let kept = spans.count().min(room);
-        waiting.add(spans, 0, kept, self.batch);
-        let notify = before == 0 && kept > 0 || !had_batch && waiting.has_batch(self.batch);
-        self.metrics.queue_length(waiting.spans);
+        let dropped = spans.len().saturating_sub(room);
+        spans.truncate(room);
+        waiting.spans.extend(spans);
+        let now = waiting.spans.len();
+        self.metrics.queue_length(now);
         drop(waiting);
-        self.metrics.dropped(spans.count() - kept);
-        if notify {
+        self.metrics.dropped(dropped);
+        if before == 0 && now > 0 || before < self.batch && now >= self.batch {
             self.changed.notify_one();
         }
     }
@@ -85,7 +60,7 @@ impl SpanQueue {
     /// The next spans: a full batch, or what has come within `linger` after the first, or, once
     /// the queue is closed, what there is. `None`: it is closed and empty. Whoever takes them
     /// has accounted for those it took before.
-    pub async fn next(&self, linger: Duration) -> Option<SpanBatch> {
+    pub async fn next(&self, linger: Duration) -> Option<Vec<SpanData>> {
         self.waiting.lock().sending = 0;
         loop {
             if self.is_idle() {
@@ -99,25 +74,26 @@ impl SpanQueue {
                 }
             }
             let mut waiting = self.waiting.lock();
-            let Some(batch) = waiting.batches.pop_front() else {
+            let count = waiting.spans.len().min(self.batch);
+            if count == 0 {
                 self.emptied.notify_one();
                 return None;
-            };
-            waiting.spans -= batch.count;
-            waiting.sending = batch.count;
-            self.metrics.queue_length(waiting.spans);
+            }
+            let batch = waiting.spans.drain(..count).collect();
+            waiting.sending = count;
+            self.metrics.queue_length(waiting.spans.len());
             return Some(batch);
         }
     }
 
     fn is_idle(&self) -> bool {
         let waiting = self.waiting.lock();
-        waiting.spans == 0 && !waiting.closed
+        waiting.spans.is_empty() && !waiting.closed
     }
 
     fn is_ready(&self) -> bool {
         let waiting = self.waiting.lock();
-        waiting.closed || waiting.has_batch(self.batch)
+        waiting.closed || waiting.spans.len() >= self.batch
     }
 
     /// Takes no more spans, and waits so long until all that are in it have been exported.
@@ -129,8 +105,7 @@ impl SpanQueue {
             return 0;
         }
         let mut waiting = self.waiting.lock();
-        waiting.batches.clear();
-        let lost = std::mem::take(&mut waiting.spans) + std::mem::take(&mut waiting.sending);
+        let lost = std::mem::take(&mut waiting.spans).len() + std::mem::take(&mut waiting.sending);
         drop(waiting);
         self.metrics.dropped(lost);
         lost

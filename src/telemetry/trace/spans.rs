@@ -1,17 +1,20 @@
 //! From a finished request to its spans, by the HTTP semantic conventions of OpenTelemetry.
 
 use std::{
+    borrow::Cow,
     fmt::{self, Write as _},
     net::IpAddr,
-    time::{Duration, Instant, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime},
 };
 
 use http::{Method, Version};
+use opentelemetry::trace::{SpanKind, TraceState};
+use opentelemetry_sdk::trace::SpanData;
 
 use super::{
     SpanId,
-    otlp::{EncodedSpans, SpanKind, SpanWriter},
     record::{AttemptRecord, CacheRecord, CacheStep, LookupResult, RequestRecord, Step},
+    span::Span,
 };
 use crate::{
     config::{
@@ -37,107 +40,97 @@ impl Detail {
         Self { path: telemetry.access_log.path, spans: spans.clone() }
     }
 
-    /// Adds the spans of a request, its own first.
-    pub fn write(&self, record: &RequestRecord<'_>, spans: &mut EncodedSpans) {
-        let since_1970 = record.ended_at.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let ended = u64::try_from(since_1970.as_nanos()).unwrap_or(u64::MAX);
-        let teller = Teller { detail: self, record, ended };
-        spans.add(|span| teller.request(span));
-        for (index, attempt) in record.attempts.iter().enumerate() {
-            spans.add(|span| teller.attempt(index, attempt, span));
-        }
+    /// The spans of a request, its own first.
+    pub fn spans(&self, record: &RequestRecord<'_>) -> Vec<SpanData> {
+        let state = record.trace.state().and_then(|state| state.parse().ok()).unwrap_or_default();
+        let teller = Teller { detail: self, record, state };
+        let mut spans = Vec::with_capacity(1 + record.attempts.len() + record.mapped.len());
+        spans.push(teller.request());
+        let attempts = record.attempts.iter().enumerate();
+        spans.extend(attempts.map(|(index, attempt)| teller.attempt(index, attempt)));
         if let Some(cache) = &record.cache {
-            teller.cache(cache, spans);
+            teller.cache(cache, &mut spans);
         }
-        for mapped in record.mapped {
+        spans.extend(record.mapped.iter().map(|mapped| {
             let way = if mapped.response { "response" } else { "request" };
-            spans.add(|span| {
-                teller.child("mapping", SpanKind::Internal, mapped.started, mapped.took, span);
-                span.text("nilegate.mapping.body", &[way]);
-            });
-        }
+            let mut span = teller.child("mapping", SpanKind::Internal, mapped.started, mapped.took);
+            span.add("nilegate.mapping.body", way);
+            span.done()
+        }));
+        spans
     }
 }
 
 struct Teller<'a> {
     detail: &'a Detail,
     record: &'a RequestRecord<'a>,
-    /// The end of the request in nanoseconds since 1970.
-    ended: u64,
+    /// What vendors added to the trace.
+    state: TraceState,
 }
 
 impl Teller<'_> {
-    fn wall(&self, at: Instant) -> u64 {
-        let before = self.record.ended.saturating_duration_since(at).as_nanos();
-        self.ended.saturating_sub(u64::try_from(before).unwrap_or(u64::MAX))
+    fn wall(&self, at: Instant) -> SystemTime {
+        let before = self.record.ended.saturating_duration_since(at);
+        self.record.ended_at.checked_sub(before).unwrap_or(SystemTime::UNIX_EPOCH)
     }
 
-    /// The ids of a span of the request's trace.
-    fn ids(&self, id: SpanId, parent: Option<SpanId>, span: &mut SpanWriter<'_, '_>) {
-        let trace = self.record.trace;
-        let parent = parent.map(SpanId::bytes);
-        span.ids(&trace.trace.bytes(), &id.bytes(), parent.as_ref(), trace.state().unwrap_or_default());
+    fn span(&self, id: SpanId, parent: Option<SpanId>, name: impl Into<Cow<'static, str>>) -> Span {
+        Span::new(self.record.trace.trace, id, parent, self.state.clone(), name.into())
     }
 
-    /// What begins a span below the request's.
-    fn child(
-        &self,
-        name: &str,
-        kind: SpanKind,
-        from: Instant,
-        took: Duration,
-        span: &mut SpanWriter<'_, '_>,
-    ) {
-        self.ids(SpanId::random(), Some(self.record.trace.span), span);
-        span.head(&[name], kind, false);
+    /// A span below the request's.
+    fn child(&self, name: &'static str, kind: SpanKind, from: Instant, took: Duration) -> Span {
+        let mut span = self.span(SpanId::random(), Some(self.record.trace.span), name);
+        span.kind(kind, false);
         let to = (from + took).min(self.record.ended);
         span.times(self.wall(from), self.wall(to));
+        span
     }
 
-    fn request(&self, span: &mut SpanWriter<'_, '_>) {
+    fn request(&self) -> SpanData {
         let (record, trace) = (self.record, self.record.trace);
-        self.ids(trace.span, trace.parent, span);
-        let method = if is_known(record.method) { record.method.as_str() } else { "HTTP" };
+        let method = name(record.method);
         let what = record.pattern.filter(|pattern| !pattern.is_empty()).or(record.route);
-        let (kind, remote) = match record.revalidation {
-            true => (SpanKind::Internal, false),
-            false => (SpanKind::Server, trace.parent.is_some()),
+        let mut span = match what {
+            _ if record.revalidation => self.span(trace.span, trace.parent, "revalidate"),
+            Some(what) => self.span(trace.span, trace.parent, format!("{method} {what}")),
+            None => self.span(trace.span, trace.parent, method),
         };
-        match what {
-            _ if record.revalidation => span.head(&["revalidate"], kind, remote),
-            Some(what) => span.head(&[method, " ", what], kind, remote),
-            None => span.head(&[method], kind, remote),
+        match record.revalidation {
+            true => span.kind(SpanKind::Internal, false),
+            false => span.kind(SpanKind::Server, trace.parent.is_some()),
         }
-        span.times(self.wall(record.started), self.ended);
-        self.request_attributes(span);
+        span.times(self.wall(record.started), record.ended_at);
+        self.request_attributes(&mut span);
         let failed = record.status.is_some_and(|status| status >= 500)
             || record.status.is_none() && record.error.is_some_and(|error| error != ErrorReason::ClientAbort);
         if failed {
             span.failed();
         }
         if let Some(link) = trace.link() {
-            span.link(&link.trace.bytes(), &link.span.bytes(), link.sampled == Some(true));
+            span.link(link.trace, link.span, link.sampled == Some(true));
         }
         if let Some(cache) = &record.cache {
-            self.cache_events(cache, span);
+            self.cache_events(cache, &mut span);
         }
+        span.done()
     }
 
-    fn request_attributes(&self, span: &mut SpanWriter<'_, '_>) {
+    fn request_attributes(&self, span: &mut Span) {
         let record = self.record;
         let scheme = if record.tls { "https" } else { "http" };
         method(record.method, span);
-        span.text("url.scheme", &[scheme]);
+        span.add("url.scheme", scheme);
         span.option("url.path", self.path().filter(|path| !path.is_empty()));
         span.option("url.query", record.query.filter(|_| self.detail.spans.query));
         span.option("http.route", record.pattern);
         span.number_option("http.response.status_code", record.status);
-        span.option("network.protocol.version", version(record.version));
+        span.word("network.protocol.version", version(record.version));
         if let Some(peer) = record.peer {
-            span.text("network.peer.address", &[Short::of_ip(peer).as_str()]);
+            span.text("network.peer.address", Short::of_ip(peer).as_str());
         }
         if let Some(client) = record.client {
-            span.text("client.address", &[Short::of_ip(client).as_str()]);
+            span.text("client.address", Short::of_ip(client).as_str());
         }
         let (host, port) = split_port(record.host);
         span.option("server.address", Some(host).filter(|host| !host.is_empty()));
@@ -148,38 +141,38 @@ impl Teller<'_> {
         span.option("nilegate.upstream", record.upstream);
         span.option("nilegate.api_version", record.api_version);
         if let Some(cache) = record.cache {
-            span.text("nilegate.cache", &[cache.result.as_str()]);
-            span.option("nilegate.cache.tier", cache.tier.map(Tier::as_str));
+            span.add("nilegate.cache", cache.result.as_str());
+            span.word("nilegate.cache.tier", cache.tier.map(Tier::as_str));
         }
-        span.option("nilegate.kept", record.kept.map(super::Kept::as_str));
+        span.word("nilegate.kept", record.kept.map(super::Kept::as_str));
         span.option("nilegate.request_id", Some(record.request_id).filter(|id| !id.is_empty()));
         if self.detail.spans.legacy_names {
-            legacy(record.method, &self.url(scheme, record.host), record.status, span);
+            legacy(record.method, self.url(scheme, record.host), record.status, span);
         }
     }
 
-    fn attempt(&self, index: usize, attempt: &AttemptRecord<'_>, span: &mut SpanWriter<'_, '_>) {
+    fn attempt(&self, index: usize, attempt: &AttemptRecord<'_>) -> SpanData {
         let record = self.record;
-        self.ids(attempt.span, Some(record.trace.span), span);
-        let name = if is_known(record.method) { record.method.as_str() } else { "HTTP" };
-        span.head(&[name], SpanKind::Client, false);
+        let mut own = self.span(attempt.span, Some(record.trace.span), name(record.method));
+        let span = &mut own;
+        span.kind(SpanKind::Client, false);
         span.times(self.wall(attempt.started), self.wall(attempt.ended));
         method(record.method, span);
         let (host, port) = split_port(attempt.backend);
-        span.text("server.address", &[host]);
+        span.text("server.address", host);
         span.number("server.port", port.unwrap_or(attempt.address.port()).into());
         let scheme = if attempt.tls { "https" } else { "http" };
         let url = self.url(scheme, attempt.backend);
-        span.text("url.full", &url);
-        span.text("url.scheme", &[scheme]);
-        span.text("network.peer.address", &[Short::of_ip(attempt.address.ip()).as_str()]);
+        span.add("url.full", url.clone());
+        span.add("url.scheme", scheme);
+        span.text("network.peer.address", Short::of_ip(attempt.address.ip()).as_str());
         span.number("network.peer.port", attempt.address.port().into());
         span.number_option("http.response.status_code", attempt.status);
         if index > 0 {
-            span.number("http.request.resend_count", index as u64);
+            span.number_option("http.request.resend_count", u64::try_from(index).ok());
         }
         span.option("nilegate.upstream", record.upstream);
-        span.flag("nilegate.connection.reused", attempt.reused);
+        span.add("nilegate.connection.reused", attempt.reused);
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         span.number_option("nilegate.connect_us", attempt.connect.map(micros));
         span.number_option("nilegate.tls_us", attempt.handshake.map(micros));
@@ -191,12 +184,13 @@ impl Teller<'_> {
             span.failed();
         }
         if self.detail.spans.legacy_names {
-            legacy(record.method, &url, attempt.status, span);
+            legacy(record.method, url, attempt.status, span);
         }
+        own.done()
     }
 
     /// What took no time worth a span.
-    fn cache_events(&self, cache: &CacheRecord<'_>, span: &mut SpanWriter<'_, '_>) {
+    fn cache_events(&self, cache: &CacheRecord<'_>, span: &mut Span) {
         let at = self.wall(cache.steps.first().map_or(self.record.started, |step| step.started));
         if let Some(outcome) = cache.revalidation {
             span.event("cache.revalidation", at, &[("cache.result", outcome.as_str())]);
@@ -211,38 +205,35 @@ impl Teller<'_> {
     }
 
     /// Where the cache looked, and how long the request waited for another one.
-    fn cache(&self, cache: &CacheRecord<'_>, spans: &mut EncodedSpans) {
-        for step in cache.steps {
-            spans.add(|span| self.cache_step(step, span));
-        }
+    fn cache(&self, cache: &CacheRecord<'_>, spans: &mut Vec<SpanData>) {
+        spans.extend(cache.steps.iter().map(|step| self.cache_step(step)));
         if let Some(waited) = cache.waited.filter(|waited| !waited.is_zero()) {
-            let served = matches!(cache.result, CacheResult::Hit | CacheResult::Stale);
-            spans.add(|span| {
-                let from = self.wait_began(cache.steps, waited);
-                self.child("cache.wait", SpanKind::Internal, from, waited, span);
-                span.flag("cache.collapsed", served);
-            });
+            let from = self.wait_began(cache.steps, waited);
+            let mut span = self.child("cache.wait", SpanKind::Internal, from, waited);
+            span.add("cache.collapsed", matches!(cache.result, CacheResult::Hit | CacheResult::Stale));
+            spans.push(span.done());
         }
     }
 
-    fn cache_step(&self, step: &CacheStep, span: &mut SpanWriter<'_, '_>) {
+    fn cache_step(&self, step: &CacheStep) -> SpanData {
         let (name, kind, command) = match step.what {
             Step::Lookup(Tier::Memory, _) => ("cache.lookup", SpanKind::Internal, None),
             Step::Lookup(Tier::Redis, _) => ("cache.lookup", SpanKind::Client, Some("GETRANGE")),
             Step::Lease => ("cache.lease", SpanKind::Client, Some("EVAL")),
         };
-        self.child(name, kind, step.started, step.took, span);
+        let mut span = self.child(name, kind, step.started, step.took);
         if let Step::Lookup(tier, result) = step.what {
-            span.text("cache.tier", &[tier.as_str()]);
-            span.text("cache.result", &[result.as_str()]);
+            span.add("cache.tier", tier.as_str());
+            span.add("cache.result", result.as_str());
             if result == LookupResult::Failed {
                 span.failed();
             }
         }
         if let Some(command) = command {
-            span.text("db.system.name", &["redis"]);
-            span.text("db.operation.name", &[command]);
+            span.add("db.system.name", "redis");
+            span.add("db.operation.name", command);
         }
+        span.done()
     }
 
     /// The end of the step after which so much time went by: Pingora tells only how long the
@@ -264,44 +255,48 @@ impl Teller<'_> {
         }
     }
 
-    /// A URL, in parts.
-    fn url<'u>(&'u self, scheme: &'u str, authority: &'u str) -> [&'u str; 6] {
+    fn url(&self, scheme: &str, authority: &str) -> String {
         let query = self.record.query.filter(|_| self.detail.spans.query);
         let mark = if query.is_some() { "?" } else { "" };
-        [scheme, "://", authority, self.path().unwrap_or_default(), mark, query.unwrap_or_default()]
+        let path = self.path().unwrap_or_default();
+        [scheme, "://", authority, path, mark, query.unwrap_or_default()].concat()
     }
 }
 
-fn method(method: &Method, span: &mut SpanWriter<'_, '_>) {
+fn method(method: &Method, span: &mut Span) {
     if is_known(method) {
-        span.text("http.request.method", &[method.as_str()]);
+        span.add("http.request.method", name(method));
     } else {
-        span.text("http.request.method", &["_OTHER"]);
-        span.text("http.request.method_original", &[method.as_str()]);
+        span.add("http.request.method", "_OTHER");
+        span.text("http.request.method_original", method.as_str());
     }
 }
 
 /// The names that were in use before the conventions became stable.
-fn legacy(method: &Method, url: &[&str], status: Option<u16>, span: &mut SpanWriter<'_, '_>) {
-    span.text("http.method", &[method.as_str()]);
-    span.text("http.url", url);
+fn legacy(method: &Method, url: String, status: Option<u16>, span: &mut Span) {
+    span.text("http.method", method.as_str());
+    span.add("http.url", url);
     span.number_option("http.status_code", status);
 }
 
-/// The methods that the conventions know.
+/// A method that the conventions know, and what they call all others.
+fn name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::CONNECT => "CONNECT",
+        Method::TRACE => "TRACE",
+        _ => "HTTP",
+    }
+}
+
 fn is_known(method: &Method) -> bool {
-    matches!(
-        *method,
-        Method::GET
-            | Method::POST
-            | Method::PUT
-            | Method::PATCH
-            | Method::DELETE
-            | Method::HEAD
-            | Method::OPTIONS
-            | Method::CONNECT
-            | Method::TRACE
-    )
+    name(method) == method.as_str()
 }
 
 fn version(version: Version) -> Option<&'static str> {
@@ -314,10 +309,10 @@ fn version(version: Version) -> Option<&'static str> {
 }
 
 /// Our own reason, or else a status that counts as an error. `false`: there is neither.
-fn error_type(reason: Option<&str>, status: Option<u16>, from: u16, span: &mut SpanWriter<'_, '_>) -> bool {
+fn error_type(reason: Option<&'static str>, status: Option<u16>, from: u16, span: &mut Span) -> bool {
     match (reason, status) {
-        (Some(reason), _) => span.text("error.type", &[reason]),
-        (None, Some(status)) if status >= from => span.text("error.type", &[Short::of(status).as_str()]),
+        (Some(reason), _) => span.add("error.type", reason),
+        (None, Some(status)) if status >= from => span.text("error.type", Short::of(status).as_str()),
         _ => return false,
     }
     true

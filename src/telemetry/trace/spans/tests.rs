@@ -6,9 +6,8 @@ use std::{
 use http::HeaderMap;
 use opentelemetry_proto::tonic::{
     common::v1::any_value::Value,
-    trace::v1::{ScopeSpans, Span, span},
+    trace::v1::{Span, span},
 };
-use prost::Message as _;
 
 use super::*;
 use crate::{
@@ -83,13 +82,9 @@ fn attempt(started: Instant) -> AttemptRecord<'static> {
     }
 }
 
-impl Detail {
-    /// The spans as others read them.
-    fn spans(&self, record: &RequestRecord<'_>) -> Vec<Span> {
-        let mut encoded = EncodedSpans::default();
-        self.write(record, &mut encoded);
-        ScopeSpans::decode(encoded.bytes(0, encoded.count())).unwrap().spans
-    }
+/// The spans as a collector reads them.
+fn told(detail: &Detail, record: &RequestRecord<'_>) -> Vec<Span> {
+    detail.spans(record).into_iter().map(Span::from).collect()
 }
 
 fn get(span: &Span, key: &str) -> Option<String> {
@@ -109,7 +104,7 @@ fn failed(span: &Span) -> bool {
 #[test]
 fn times_are_those_of_the_wall() {
     let trace = trace();
-    let span = plain().spans(&record(&trace)).remove(0);
+    let span = told(&plain(), &record(&trace)).remove(0);
     assert_eq!(span.end_time_unix_nano, 1_000_000_000_000);
     assert_eq!(span.end_time_unix_nano - span.start_time_unix_nano, 5_000_000);
 }
@@ -117,7 +112,7 @@ fn times_are_those_of_the_wall() {
 #[test]
 fn hosts_ports_and_versions_are_told_apart() {
     let trace = trace();
-    let span = plain().spans(&record(&trace)).remove(0);
+    let span = told(&plain(), &record(&trace)).remove(0);
     let told = |key| get(&span, key).unwrap();
     assert_eq!((told("server.address"), told("server.port")), ("api.example".into(), "8443".into()));
     assert_eq!((told("url.scheme"), told("network.protocol.version")), ("https".into(), "2".into()));
@@ -128,7 +123,7 @@ fn hosts_ports_and_versions_are_told_apart() {
 #[test]
 fn methods_that_nobody_knows_are_not_names() {
     let (trace, method) = (trace(), Method::from_bytes(b"BREW").unwrap());
-    let span = plain().spans(&RequestRecord { method: &method, ..record(&trace) }).remove(0);
+    let span = told(&plain(), &RequestRecord { method: &method, ..record(&trace) }).remove(0);
     assert_eq!(span.name, "HTTP /patients/{id}");
     assert_eq!(get(&span, "http.request.method").unwrap(), "_OTHER");
     assert_eq!(get(&span, "http.request.method_original").unwrap(), "BREW");
@@ -139,10 +134,10 @@ fn neither_path_nor_query_is_told_unless_asked_for() {
     let trace = trace();
     let attempts = [attempt(Instant::now())];
     let record = RequestRecord { attempts: &attempts, ..record(&trace) };
-    let shown = format!("{:?}", plain().spans(&record));
+    let shown = format!("{:?}", told(&plain(), &record));
     assert!(!shown.contains("4711") && !shown.contains("token"), "{shown}");
     let all = detail(AccessLogPath::Full, SpansConfig { query: true, legacy_names: false });
-    let spans = all.spans(&record);
+    let spans = told(&all, &record);
     assert_eq!(get(&spans[0], "url.path").unwrap(), "/patients/4711");
     assert_eq!(get(&spans[0], "url.query").unwrap(), "token=x");
     assert_eq!(get(&spans[1], "url.full").unwrap(), "http://backend.internal:8000/patients/4711?token=x");
@@ -155,7 +150,7 @@ fn a_server_fails_by_5xx_and_a_client_by_4xx_too() {
     let status = |status| {
         let attempts = [AttemptRecord { status: Some(status), ..attempt(Instant::now()) }];
         let spans =
-            plain().spans(&RequestRecord { status: Some(status), attempts: &attempts, ..record(&trace) });
+            told(&plain(), &RequestRecord { status: Some(status), attempts: &attempts, ..record(&trace) });
         (failed(&spans[0]), failed(&spans[1]), get(&spans[1], "error.type"))
     };
     assert_eq!(status(200), (false, false, None));
@@ -170,13 +165,13 @@ fn reasons_come_before_codes_and_a_client_that_left_is_no_failure() {
         [AttemptRecord { status: None, failure: Some(UpstreamFailure::Timeout), ..attempt(Instant::now()) }];
     let error = Some(ErrorReason::UpstreamTimeout);
     let spans =
-        plain().spans(&RequestRecord { status: Some(504), error, attempts: &attempts, ..record(&trace) });
+        told(&plain(), &RequestRecord { status: Some(504), error, attempts: &attempts, ..record(&trace) });
     for span in &spans {
         assert!(failed(span));
         assert_eq!(get(span, "error.type").unwrap(), "upstream_timeout");
     }
     let error = Some(ErrorReason::ClientAbort);
-    let span = plain().spans(&RequestRecord { status: None, error, ..record(&trace) }).remove(0);
+    let span = told(&plain(), &RequestRecord { status: None, error, ..record(&trace) }).remove(0);
     assert_eq!((failed(&span), get(&span, "error.type").unwrap().as_str()), (false, "client_abort"));
 }
 
@@ -184,7 +179,7 @@ fn reasons_come_before_codes_and_a_client_that_left_is_no_failure() {
 fn the_scheme_is_that_of_the_backend_also_where_no_handshake_was_needed() {
     let trace = trace();
     let attempts = [AttemptRecord { tls: true, reused: true, ..attempt(Instant::now()) }];
-    let spans = plain().spans(&RequestRecord { tls: false, attempts: &attempts, ..record(&trace) });
+    let spans = told(&plain(), &RequestRecord { tls: false, attempts: &attempts, ..record(&trace) });
     assert_eq!(get(&spans[0], "url.scheme").unwrap(), "http");
     assert_eq!(get(&spans[1], "url.scheme").unwrap(), "https");
     assert_eq!(get(&spans[1], "url.full").unwrap(), "https://backend.internal:8000/patients/{id}");
@@ -214,13 +209,10 @@ fn each_tier_the_wait_and_mappings_are_spans_below_the_request() {
         revalidation: Some(RevalidationResult::Failed),
     };
     let mapped = [MappedBody { response: true, started, took: Duration::from_micros(50) }];
-    let spans = plain().spans(&RequestRecord {
-        started,
-        ended: at(9),
-        cache: Some(cache),
-        mapped: &mapped,
-        ..record(&trace)
-    });
+    let spans = told(
+        &plain(),
+        &RequestRecord { started, ended: at(9), cache: Some(cache), mapped: &mapped, ..record(&trace) },
+    );
     let told: Vec<_> = spans
         .iter()
         .map(|span| (span.name.as_str(), get(span, "cache.tier"), get(span, "cache.result")))
@@ -263,7 +255,7 @@ fn what_memory_had_ready_is_an_event() {
         waited: None,
         revalidation: None,
     };
-    let spans = plain().spans(&RequestRecord { cache: Some(cache), ..record(&trace) });
+    let spans = told(&plain(), &RequestRecord { cache: Some(cache), ..record(&trace) });
     assert_eq!(spans.len(), 1);
     assert_eq!(spans[0].events[0].name, "cache.lookup");
 }

@@ -4,11 +4,16 @@ use std::{fs, path::Path, sync::Arc};
 
 use rustls::{ClientConfig, RootCertStore, crypto::ring};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use tonic::transport::{Certificate, ClientTlsConfig, Identity};
 
 use crate::config::{finding::Problem, trace::ExportTlsConfig};
 
-/// The `tls:` section, its files read.
-pub struct Tls(ClientConfig);
+/// The files of the `tls:` section, as PEM, and as they are used over HTTP.
+pub struct Tls {
+    ca: Option<Vec<u8>>,
+    identity: Option<(Vec<u8>, Vec<u8>)>,
+    client: ClientConfig,
+}
 
 impl Tls {
     /// Reads the files.
@@ -17,20 +22,26 @@ impl Tls {
     /// The first problem, with a path below the export section.
     pub fn load(config: &ExportTlsConfig) -> Result<Self, Problem> {
         let mut roots = RootCertStore::empty();
-        match config.ca.as_deref() {
+        let ca = match config.ca.as_deref() {
             Some(path) => {
                 let pem = read("ca", path)?;
                 add(&mut roots, &pem).map_err(|why| bad("ca", path, &why))?;
+                Some(pem)
             }
-            None => pingora_core::tls::load_platform_certs_incl_env_into_store(&mut roots)
-                .map_err(|error| Problem::new("tls", format!("the system's authorities: {error}")))?,
-        }
+            None => {
+                pingora_core::tls::load_platform_certs_incl_env_into_store(&mut roots)
+                    .map_err(|error| Problem::new("tls", format!("the system's authorities: {error}")))?;
+                None
+            }
+        };
         let identity = config.client_certificate.as_ref().map(|pair| {
             let certificate = read("client_certificate.certificate", &pair.certificate)?;
             Ok((certificate, read("client_certificate.key", &pair.key)?))
         });
         let identity: Option<(Vec<u8>, Vec<u8>)> = identity.transpose()?;
-        client(roots, identity.as_ref()).map(Self).map_err(|why| Problem::new("tls.client_certificate", why))
+        let client = client(roots, identity.as_ref());
+        let client = client.map_err(|why| Problem::new("tls.client_certificate", why))?;
+        Ok(Self { ca, identity, client })
     }
 
     /// For an endpoint without TLS: the client wants to be told all the same.
@@ -38,12 +49,26 @@ impl Tls {
     /// # Errors
     /// Why there is none.
     pub fn none() -> Result<Self, Problem> {
-        client(RootCertStore::empty(), None).map(Self).map_err(|why| Problem::new("tls", why))
+        let client = client(RootCertStore::empty(), None).map_err(|why| Problem::new("tls", why))?;
+        Ok(Self { ca: None, identity: None, client })
     }
 
-    /// What the client is told.
-    pub fn config(&self) -> ClientConfig {
-        self.0.clone()
+    /// What a client of HTTP is told.
+    pub fn http(&self) -> ClientConfig {
+        self.client.clone()
+    }
+
+    /// What a client of gRPC is told.
+    pub fn grpc(&self) -> ClientTlsConfig {
+        let mut tls = ClientTlsConfig::new();
+        tls = match &self.ca {
+            Some(ca) => tls.ca_certificate(Certificate::from_pem(ca)),
+            None => tls.with_enabled_roots(),
+        };
+        match &self.identity {
+            Some((certificate, key)) => tls.identity(Identity::from_pem(certificate, key)),
+            None => tls,
+        }
     }
 }
 
