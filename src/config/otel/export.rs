@@ -137,13 +137,26 @@ fn headers(export: &mut Node, env: &mut Environment<'_>) {
     }
 }
 
+/// The exporter reads these variables itself, too: what they say is read here as it is there.
 fn compression(export: &mut Node, env: &mut Environment<'_>) {
-    let names = ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"];
-    let Some(Variable { name, value }) = env.first(&names) else { return };
-    match value.as_str() {
-        "gzip" => set(export, &["gzip"], Value::Bool(true)),
-        "none" => set(export, &["gzip"], Value::Bool(false)),
-        _ => env.ignore(name, &format!("`{value}` is not spoken here: `gzip` and `none` are")),
+    for name in ["OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "OTEL_EXPORTER_OTLP_COMPRESSION"] {
+        let Some(Variable { name, value: coding }) = env.get(name) else { continue };
+        let gzip = match coding.to_ascii_lowercase().as_str() {
+            "gzip" => true,
+            "none" => false,
+            _ => {
+                env.ignore(name, &format!("`{coding}` is not spoken here: `gzip` and `none` are"));
+                continue;
+            }
+        };
+        if gzip && value(export, &["gzip"]).is_some_and(|said| said.value == Value::Bool(false)) {
+            let text = format!(
+                "`{name}` has exports compressed although `gzip` is `false`: the exporter cannot be told \
+                 otherwise but by `OTEL_EXPORTER_OTLP_TRACES_COMPRESSION=none`"
+            );
+            env.problems.push(Problem::warning(super::HERE, text));
+        }
+        return set(export, &["gzip"], Value::Bool(gzip));
     }
 }
 

@@ -104,7 +104,20 @@ fn batches_times_headers_and_resource() {
     assert_eq!((export.interval, export.timeout), (Period::secs(1), Some(Period::secs(1))));
     assert_eq!(export.headers.len(), 1);
     assert_eq!((export.resource["service.name"].as_str(), export.resource["zone"].as_str()), ("file", "a,b"));
-    assert!(loaded(section, &env).warnings.is_empty());
+    let said = loaded(section, &env).warnings;
+    assert_eq!(said.len(), 1, "{said:#?}");
+    assert!(said[0].message.contains("although `gzip` is `false`"), "the exporter reads it itself");
+}
+
+#[test]
+fn compression_is_read_as_the_exporter_reads_it() {
+    let gzip = |env: &[_]| tracing("{ export: {} }", env).export.unwrap().gzip;
+    let (all, own) = ("OTEL_EXPORTER_OTLP_COMPRESSION", "OTEL_EXPORTER_OTLP_TRACES_COMPRESSION");
+    assert!(gzip(&[(all, "GZIP")]));
+    assert!(gzip(&[(all, "gzip"), (own, "zstd")]), "the next one counts");
+    assert!(!gzip(&[(all, "gzip"), (own, "none")]));
+    let silenced = loaded("{ export: { gzip: false } }", &[(all, "gzip"), (own, "none")]);
+    assert!(silenced.warnings.is_empty());
 }
 
 #[test]

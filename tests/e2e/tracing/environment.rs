@@ -50,6 +50,8 @@ async fn the_file_wins_and_the_whole_can_be_turned_off() {
             .env("OTEL_EXPORTER_OTLP_ENDPOINT", other.url())
             .env("OTEL_EXPORTER_OTLP_HEADERS", "x-token=environment,x-more=1")
             .env("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+            // The exporter reads these two itself: without this one `gzip: false` would not hold.
+            .env("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "none")
             .env("OTEL_TRACES_SAMPLER", "always_off")
             .env("OTEL_SERVICE_NAME", "environment")
             .env("OTEL_SDK_DISABLED", disabled)
