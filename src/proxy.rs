@@ -85,6 +85,7 @@ impl Gateway {
         cache::begin(request, ctx, &self.resources);
         admit::announced_body(request, ctx.planned()?.route.body_limit)?;
         trace::take_over(session, ctx, &self.resources);
+        trace::sample(ctx, &self.resources);
         Ok(())
     }
 }
@@ -137,8 +138,8 @@ impl ProxyHttp for Gateway {
     }
 
     fn cache_key_callback(&self, _session: &Session, ctx: &mut Self::CTX) -> Result<CacheKey> {
-        trace::cache_asked(ctx);
-        cache::key(ctx)
+        let steps = trace::cache_steps(ctx, &self.resources);
+        cache::key(ctx, steps)
     }
 
     fn cache_vary_filter(
@@ -341,7 +342,6 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Self::CTX) {
-        cache::close(session, ctx, &self.resources);
         observe::close(session, error, ctx, &self.resources);
     }
 

@@ -22,7 +22,7 @@ use crate::{
         label::GrpcStatus,
         metrics::InFlight,
         reason::UpstreamFailure,
-        trace::{MappedBodies, RequestTrace, SpanId, TraceId},
+        trace::{CacheSteps, Kept, MappedBodies, RequestTrace, SpanId, TraceId},
     },
     upstream::{Attempt, Backend, Permit, Tried},
 };
@@ -45,8 +45,10 @@ pub struct RequestContext {
     pub explained: bool,
     /// The bodies that were mapped.
     pub mapped: Option<Arc<MappedBodies>>,
-    /// When the cache was asked, for the trace.
-    pub cache_asked: Option<Instant>,
+    /// What it took to find out what the cache has, for the trace.
+    pub cache_steps: Option<Arc<CacheSteps>>,
+    /// Whether its spans are told, once it is over.
+    pub telling: Option<Telling>,
     /// The generation this request is served by.
     pub snapshot: Option<Arc<Snapshot>>,
     /// The version of the API it is for. `None` on routes without versions.
@@ -73,6 +75,17 @@ pub struct RequestContext {
     pub tunnel: Option<InFlight>,
     /// How the gRPC call that it is has ended, as far as is known.
     pub grpc: Option<GrpcStatus>,
+}
+
+/// Whether the spans of a finished request are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// They are not.
+    No,
+    /// It was sampled.
+    Sampled,
+    /// It was not, but is worth it.
+    Kept(Kept),
 }
 
 /// What routing decided.
@@ -211,7 +224,8 @@ impl RequestContext {
             revalidation: false,
             explained: false,
             mapped: None,
-            cache_asked: None,
+            cache_steps: None,
+            telling: None,
             snapshot: None,
             version: None,
             plan: None,
@@ -238,9 +252,12 @@ impl RequestContext {
         self.listener.as_ref().is_some_and(|listener| listener.tls)
     }
 
-    /// The trace it belongs to, if it is one that is kept.
-    pub fn trace(&self) -> Option<TraceId> {
-        None
+    /// The trace it belongs to, if its spans are told: nobody is sent to a trace that is nowhere.
+    pub fn told_trace(&self) -> Option<TraceId> {
+        match self.telling? {
+            Telling::No => None,
+            Telling::Sampled | Telling::Kept(_) => Some(self.trace.as_ref()?.trace),
+        }
     }
 
     /// The upstream this request goes to.

@@ -61,6 +61,8 @@ pub fn close(session: &mut Session, error: Option<&Error>, ctx: &mut RequestCont
     {
         gate.handle().set_close_reason(reason);
     }
+    trace::decide(status, reason, ctx, resources, Instant::now());
+    cache::close(session, ctx, resources);
     let exchange = Exchange {
         status,
         tls_version: session.digest().and_then(|digest| Some(&*digest.ssl_digest.as_ref()?.version)),
@@ -86,10 +88,12 @@ pub fn finish(
     let duration = now.saturating_duration_since(ctx.started_at);
     upstream::attempted(ctx, now);
     ctx.attempts.connection = None;
+    trace::decide(exchange.status, error, ctx, resources, now);
     let unmatched = resources.metrics.unmatched();
     let metrics = ctx.plan.as_ref().map_or(unmatched, |plan| &plan.route.metrics);
     // 499 is nginx's: the client left before it got an answer.
-    metrics.answered_in(&exchange.request.method, exchange.status.unwrap_or(499), duration, ctx.trace());
+    let status = exchange.status.unwrap_or(499);
+    metrics.answered_in(&exchange.request.method, status, duration, ctx.told_trace());
     metrics.sizes(exchange.bytes_in, exchange.bytes_out);
     if let Some(status) = ctx.grpc {
         metrics.grpc(status);

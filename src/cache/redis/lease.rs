@@ -114,7 +114,17 @@ impl RedisTier {
             Lookup::Unavailable(reason) => return Leased::Unavailable(reason),
             Lookup::Absent => {}
         }
+        self.lease_absent(key).await
+    }
+
+    /// The second half of it, for an entry that was looked up and is not there.
+    pub async fn lease_absent(&self, key: EntryKey) -> Leased {
         self.lease(key, false).await
+    }
+
+    /// Whether leases are configured.
+    pub fn leases(&self) -> bool {
+        self.0.lease.is_some()
     }
 
     /// The same for an entry that was found and is void. Without this each node would fetch it.

@@ -23,6 +23,7 @@ use crate::{
     telemetry::{
         cache::{CacheResult, Tier},
         metrics::Filter,
+        trace::Step,
     },
 };
 
@@ -247,7 +248,14 @@ pub fn close(session: &Session, ctx: &RequestContext, resources: &Resources) {
         resources.metrics.filters().took(Filter::Cache, took);
     }
     if let Some(waited) = session.cache.lock_duration() {
-        metrics.lock_waited(waited, ctx.trace());
+        metrics.lock_waited(waited, ctx.told_trace());
+    }
+    if let (Some(trace), Some(steps)) = (ctx.told_trace(), &ctx.cache_steps) {
+        for step in steps.list() {
+            if let Step::Lookup(Tier::Redis, _) = step.what {
+                metrics.tier(Tier::Redis).lookup_example(step.took, trace);
+            }
+        }
     }
     if let (CacheResult::Stale, Some(reason)) = (result, cache.stale) {
         metrics.stale_served(reason);

@@ -77,6 +77,7 @@ pub async fn answer(
     let Some(ready) = cache::ready(&mut request, &mut ctx, resources) else { return Outcome::Passed };
     trace::begin(&request, &mut ctx, resources);
     explain::begin(&mut request, &mut ctx, resources);
+    trace::sample(&mut ctx, resources);
     // Only now: what is passed on is charged by Pingora's side.
     let refusal = rate_limit::charge(&request, &mut ctx).await.err();
     let Ok((response, body)) = prepare(ready, refusal.as_ref(), &request, &ctx, resources) else {

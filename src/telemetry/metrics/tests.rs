@@ -94,6 +94,7 @@ const FAMILIES: &str = "
     proxy_sent_bytes_total proxy_requests_by_protocol_total proxy_time_to_first_byte_seconds
     proxy_label_overflow_total
     proxy_trace_contexts_total proxy_spans_total proxy_span_queue_length
+    proxy_trace_parent_limited_total
     proxy_trace_export_duration_seconds
     proxy_upstream_requests_total proxy_upstream_request_duration_seconds
     proxy_upstream_connect_duration_seconds proxy_upstream_connections_opened_total

@@ -11,6 +11,7 @@ use super::{
 use crate::telemetry::{
     cache::{BackendFailure, BackendOperation, Corruption, EvictionReason, Tier, WriteResult},
     label::Label,
+    trace::TraceId,
 };
 
 /// The series of one tier. Keep it in the tier.
@@ -82,6 +83,12 @@ impl TierMetrics {
             self.misses.inc()
         }
         self.lookups.observe(time);
+    }
+
+    /// Keeps the lookup of a request as the example of its bucket. Requests share lookups, so the
+    /// one that is counted knows none of them.
+    pub fn lookup_example(&self, time: Duration, trace: TraceId) {
+        self.lookups.exemplify(time, trace);
     }
 
     /// Counts a lookup that found a response, without its time: for lookups of less than a
