@@ -97,7 +97,7 @@ impl Stage {
         let telemetry = format!(
             "{{ log: {{ format: text, level: info }}, access_log: {{ format: json, sample: 0.5 }}, \
                explain: {{ secret: '{SECRET}' }}, \
-               tracing: {{ trust: always, sampling: {{ ratio: 1 }}, export: {{ {} }} }} }}",
+               tracing: {{ trust: always, sampling: {{ ratio: 1, parent_limit: 1 }}, export: {{ {} }} }} }}",
             self.collector.export()
         );
         builder
