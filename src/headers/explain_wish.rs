@@ -9,13 +9,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use http::{HeaderName, Method};
 use ring::hmac;
 
-use crate::{config::telemetry::ExplainConfig, telemetry::metrics::ExplainResult};
+use crate::{config::telemetry::ExplainConfig, grammar::unhex, telemetry::metrics::ExplainResult};
 
 /// The field of the wish, and of the answer.
 pub const EXPLAIN: HeaderName = HeaderName::from_static("x-nilegate-explain");
 
-/// Hexadecimal digits of a signature.
-const DIGITS: usize = 64;
+/// Bytes of a signature.
+const SIGNATURE: usize = 32;
 /// Most digits of an expiry.
 const EXPIRY_MAX: usize = 12;
 
@@ -73,18 +73,11 @@ fn message(Wished { method, host, target }: &Wished<'_>, expiry: &str) -> String
     format!("nilegate explain 1\n{method}\n{}\n{target}\n{expiry}", host.to_ascii_lowercase())
 }
 
-fn parse(value: &[u8]) -> Option<(&str, [u8; DIGITS / 2])> {
+fn parse(value: &[u8]) -> Option<(&str, [u8; SIGNATURE])> {
     let (expiry, digits) = std::str::from_utf8(value).ok()?.split_once('.')?;
     let is_number = (1..=EXPIRY_MAX).contains(&expiry.len()) && expiry.bytes().all(|b| b.is_ascii_digit());
-    if !is_number || digits.len() != DIGITS || !digits.is_ascii() {
-        return None;
-    }
-    let mut signature = [0; DIGITS / 2];
-    for (byte, pair) in signature.iter_mut().zip(digits.as_bytes().chunks_exact(2)) {
-        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some((expiry, signature))
+    let signature = unhex(digits.as_bytes())?;
+    is_number.then_some((expiry, signature))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -88,6 +88,21 @@ pub enum Telling {
     Kept(Kept),
 }
 
+impl Telling {
+    /// Whether they are.
+    pub fn told(self) -> bool {
+        self != Self::No
+    }
+
+    /// Why it was kept, if it was.
+    pub fn kept(self) -> Option<Kept> {
+        match self {
+            Self::Kept(kept) => Some(kept),
+            Self::No | Self::Sampled => None,
+        }
+    }
+}
+
 /// What routing decided.
 pub struct Plan {
     /// The matched route.
@@ -254,10 +269,7 @@ impl RequestContext {
 
     /// The trace it belongs to, if its spans are told: nobody is sent to a trace that is nowhere.
     pub fn told_trace(&self) -> Option<TraceId> {
-        match self.telling? {
-            Telling::No => None,
-            Telling::Sampled | Telling::Kept(_) => Some(self.trace.as_ref()?.trace),
-        }
+        self.trace.as_ref().filter(|_| self.telling.is_some_and(Telling::told)).map(|trace| trace.trace)
     }
 
     /// The upstream this request goes to.

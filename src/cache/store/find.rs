@@ -137,10 +137,7 @@ impl CacheStore {
             Lookup::Absent => false,
         };
         let begun = notes.begin().filter(|_| redis.leases());
-        let leased = match is_void {
-            true => redis.lease_in_place(slot).await,
-            false => redis.lease_absent(slot).await,
-        };
+        let leased = redis.lease(slot, is_void).await;
         notes.end(begun, || Step::Lease);
         leased
     }

@@ -14,7 +14,7 @@ use crate::{
     runtime::resources::Resources,
     telemetry::{
         reason::ErrorReason,
-        trace::{AttemptRecord, CacheRecord, Ending, Kept, RequestRecord, RequestTrace, Spans},
+        trace::{AttemptRecord, CacheRecord, Ending, KeepRule, Kept, RequestRecord, RequestTrace, Spans},
     },
 };
 
@@ -41,10 +41,21 @@ pub fn decide(
         attempts: ctx.attempts.count,
         duration: now.saturating_duration_since(ctx.started_at),
     };
-    ctx.telling = Some(match trace.is_sampled() {
+    ctx.telling = Some(telling(trace, spans, settings.keep, ending, now));
+}
+
+/// Whether spans are told: of what was sampled, and of what is worth keeping by how it ended.
+pub(super) fn telling(
+    trace: &RequestTrace,
+    spans: &Spans,
+    keep: KeepRule,
+    ending: impl FnOnce() -> Ending,
+    now: Instant,
+) -> Telling {
+    match trace.is_sampled() {
         true => Telling::Sampled,
-        false => spans.keep.reason(settings.keep, ending(), now).map_or(Telling::No, Telling::Kept),
-    });
+        false => spans.keep.reason(keep, ending(), now).map_or(Telling::No, Telling::Kept),
+    }
 }
 
 /// Counts the request by the trace it stated, and tells its spans if that was decided.
@@ -58,10 +69,8 @@ pub fn finish(
     let Some(trace) = &ctx.trace else { return };
     resources.metrics.traces().context(trace.format, trace.result);
     let Some(spans) = resources.tracing.as_ref().and_then(|tracing| tracing.spans.as_ref()) else { return };
-    match ctx.telling {
-        Some(Telling::Sampled) => tell(spans, trace, None, exchange, error, ctx, now),
-        Some(Telling::Kept(kept)) => tell(spans, trace, Some(kept), exchange, error, ctx, now),
-        Some(Telling::No) | None => {}
+    if let Some(telling) = ctx.telling.filter(|telling| telling.told()) {
+        tell(spans, trace, telling.kept(), exchange, error, ctx, now);
     }
 }
 

@@ -7,20 +7,20 @@ use std::{
 
 use http::{Method, Version};
 
-use super::finish::push;
+use super::finish::{push, telling};
 use crate::{
+    phases::context::Telling,
     runtime::{listener::Listener, resources::Resources},
     telemetry::{
         reason::ErrorReason,
-        trace::{Ending, Kept, RequestRecord, RequestTrace, TraceId},
+        trace::{Ending, RequestRecord, RequestTrace, TraceId},
     },
 };
 
 /// Nothing that it said of a trace can be believed: it has one of its own.
 pub struct Refused {
     trace: RequestTrace,
-    kept: Option<Kept>,
-    told: bool,
+    telling: Option<Telling>,
 }
 
 impl Refused {
@@ -31,11 +31,10 @@ impl Refused {
         // Nobody asked for it to be sampled, so there is nobody to be limited.
         let _ = trace.sample(tracing.common.threshold, &tracing.parents, started);
         resources.metrics.traces().context(trace.format, trace.result);
-        let Some(spans) = &tracing.spans else { return Some(Self { trace, kept: None, told: false }) };
-        let ending = Ending { failed: status >= 500, attempts: 0, duration: started.elapsed() };
-        let keep = || spans.keep.reason(tracing.common.keep, ending, Instant::now());
-        let kept = if trace.is_sampled() { None } else { keep() };
-        Some(Self { told: trace.is_sampled() || kept.is_some(), trace, kept })
+        let ending = || Ending { failed: status >= 500, attempts: 0, duration: started.elapsed() };
+        let tell = |spans| telling(&trace, spans, tracing.common.keep, ending, Instant::now());
+        let telling = tracing.spans.as_ref().map(tell);
+        Some(Self { trace, telling })
     }
 
     /// Its ids.
@@ -45,7 +44,7 @@ impl Refused {
 
     /// The trace, if its spans are told.
     pub fn told_trace(&self) -> Option<TraceId> {
-        self.told.then_some(self.trace.trace)
+        self.telling?.told().then_some(self.trace.trace)
     }
 
     /// Tells its one span, if it is to be told.
@@ -59,12 +58,12 @@ impl Refused {
         resources: &Resources,
     ) {
         let spans = resources.tracing.as_ref().and_then(|tracing| tracing.spans.as_ref());
-        let Some(spans) = spans.filter(|_| self.told) else { return };
+        let Some((spans, telling)) = spans.zip(self.telling.filter(|it| it.told())) else { return };
         push(
             spans,
             &RequestRecord {
                 trace: &self.trace,
-                kept: self.kept,
+                kept: telling.kept(),
                 revalidation: false,
                 started,
                 ended: Instant::now(),

@@ -12,6 +12,7 @@ use pingora_core::{
 };
 use tokio::{io::AsyncReadExt, time::timeout};
 
+use super::peer;
 use crate::{
     proxy_protocol::{self, Parsed},
     runtime::listener::Listener,
@@ -101,9 +102,7 @@ async fn take_proxy_header(
         }
         Err(CloseReason::ProtocolError)
     };
-    let digest = socket.get_socket_digest();
-    let peer = digest.as_ref().and_then(|d| d.peer_addr()).and_then(|a| a.as_inet()).map(|a| a.ip());
-    if !peer.is_some_and(|peer| from.contains(peer)) {
+    if !peer(socket).is_some_and(|peer| from.contains(peer)) {
         return refuse(RejectReason::UntrustedPeer);
     }
     let mut received = BytesMut::new();

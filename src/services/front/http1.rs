@@ -1,7 +1,6 @@
 //! One HTTP/1 connection: request after request until something ends it.
 
 use std::{
-    net::IpAddr,
     sync::Arc,
     time::{Instant, SystemTime},
 };
@@ -10,7 +9,7 @@ use bytes::BytesMut;
 use http::StatusCode;
 use pingora_core::{
     apps::HttpServerApp,
-    protocols::{GetSocketDigest, Shutdown, http::ServerSession},
+    protocols::{Shutdown, http::ServerSession},
     server::ShutdownWatch,
 };
 use pingora_proxy::ProxyHttp;
@@ -24,6 +23,7 @@ use super::{
     head::{self, Arrived},
     hit,
     idle::Idle,
+    peer,
 };
 use crate::{
     downstream::{Allowance, ChunkedBody, GateHandle, GatedStream},
@@ -220,13 +220,6 @@ async fn refuse(stream: &mut GatedStream, refusal: &Rejection, listener: &Listen
     if matches!(sent, Ok(Ok(()))) {
         linger(stream).await;
     }
-}
-
-/// The address of the client.
-fn peer(stream: &GatedStream) -> Option<IpAddr> {
-    let socket = stream.get_socket_digest();
-    let peer = socket.as_ref().and_then(|s| s.peer_addr()).and_then(|a| a.as_inet());
-    peer.map(std::net::SocketAddr::ip)
 }
 
 /// Reads on for a moment: closing over unread bytes would reset the answer away.
