@@ -73,6 +73,7 @@ fn record() -> AccessRecord<'static> {
         error: None,
         detail: None,
         cache: None,
+        cache_tier: None,
         api_version: None,
         api_version_source: None,
         internal: false,

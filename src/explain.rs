@@ -17,6 +17,7 @@ use self::action::Seen;
 pub use self::graphql::Operation;
 use crate::{
     config::upstream::ConcurrencyConfig,
+    headers::Wished,
     phases::route,
     routing::{Considered, Outcome, RequestParts},
     runtime::{
@@ -119,6 +120,14 @@ impl Question {
             headers.append(name, value);
         }
         Ok(Self { method, url, headers, operation: None })
+    }
+
+    /// The request as a signed wish names it; `None` without a host.
+    pub fn wished(&self) -> Option<Wished<'_>> {
+        let host = self.url.authority().map(http::uri::Authority::as_str);
+        let host = host.or_else(|| self.headers.get(http::header::HOST)?.to_str().ok())?;
+        let target = self.url.path_and_query().map_or("/", |target| target.as_str());
+        Some(Wished { method: &self.method, host, target })
     }
 
     fn header(&self) -> pingora_core::Result<RequestHeader> {

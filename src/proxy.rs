@@ -17,11 +17,15 @@ use crate::{
         auth::{self, Judgement},
         cache,
         context::RequestContext,
-        failure, graphql, headers, inner, invalidate, mapping, observe, rate_limit,
+        explain, failure, graphql, headers, inner, invalidate, mapping, observe, rate_limit,
         rejection::Rejection,
-        route, trace, upstream,
+        route,
+        steps::Steps,
+        trace, upstream,
     },
+    rate_limit::Held,
     runtime::{resources::Resources, snapshot::SnapshotCell},
+    telemetry::metrics::Filter,
 };
 
 /// The gateway as Pingora sees it.
@@ -45,11 +49,14 @@ impl Gateway {
     async fn plan(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
         // Nobody asks for a refresh in the background: whoever did has been charged and counted.
         let is_refresh = inner::is_refresh(session, ctx);
+        let mut steps = Steps::begin(&self.resources);
         let request = session.req_header_mut();
+        explain::begin(request, ctx, &self.resources);
         admit::check(request, &self.resources)?;
         admit::normalize(request)?;
         auth::strip(request, ctx);
         let selected = route::select(request, ctx);
+        steps.done(Filter::Route);
         if !is_refresh {
             api_version::count(request, ctx, selected.as_ref().err(), &self.resources);
         }
@@ -58,12 +65,22 @@ impl Gateway {
             Judgement::Admitted => Ok(()),
             Judgement::Refused(refusal) => Err(auth::refuse(&refusal, ctx)),
             Judgement::Undecided(question) => {
-                Box::pin(auth::settle(question, request, ctx, &self.resources)).await
+                let held = if is_refresh { None } else { Some(rate_limit::hold(request, ctx)?) };
+                let known = Box::pin(auth::settle(question, request, ctx, &self.resources)).await;
+                held.into_iter().for_each(Held::give_back);
+                known
             }
         };
+        if auth::is_asked(ctx) {
+            steps.done(Filter::Auth);
+        }
         if !is_refresh {
             // Those that are refused are charged too, or credentials could be guessed at will.
-            rate_limit::charge(request, ctx).await?;
+            let charged = rate_limit::charge(request, ctx).await;
+            if rate_limit::is_charged(ctx) {
+                steps.done(Filter::RateLimit);
+            }
+            charged?;
         }
         known?;
         if !is_refresh {
@@ -73,6 +90,7 @@ impl Gateway {
         cache::begin(request, ctx, &self.resources);
         admit::announced_body(request, ctx.planned()?.route.body_limit)?;
         trace::take_over(session, ctx, &self.resources);
+        trace::sample(ctx, &self.resources);
         Ok(())
     }
 }
@@ -128,8 +146,8 @@ impl ProxyHttp for Gateway {
     }
 
     fn cache_key_callback(&self, _session: &Session, ctx: &mut Self::CTX) -> Result<CacheKey> {
-        trace::cache_asked(ctx);
-        cache::key(ctx)
+        let steps = trace::cache_steps(ctx, &self.resources);
+        cache::key(ctx, steps)
     }
 
     fn cache_vary_filter(
@@ -304,7 +322,10 @@ impl ProxyHttp for Gateway {
         cache::to_downstream(session, response, ctx, &self.resources)?;
         headers::to_downstream(response, ctx)?;
         inner::tell(session, ctx, &self.resources);
-        trace::to_downstream(session.req_header(), response, &cache::lookup(session), ctx, &self.resources)
+        let lookup = cache::lookup(session);
+        trace::to_downstream(session.req_header(), response, &lookup, ctx, &self.resources)?;
+        let cached = explain::Cached { result: cache::result(session, ctx), lookup };
+        explain::to_downstream(response, cached, None, ctx)
     }
 
     fn upstream_response_body_filter(
@@ -338,7 +359,6 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Self::CTX) {
-        cache::close(session, ctx, &self.resources);
         observe::close(session, error, ctx, &self.resources);
     }
 

@@ -136,6 +136,7 @@ fn compile(config: &Config) -> Result<Parts, Vec<Problem>> {
 pub fn run(compiled: Compiled, options: Options, log: LogHandle) -> Result<(), ConfigError> {
     let Compiled { loaded, parts: Parts { resources, snapshot, tls } } = compiled;
     let process = loaded.config.process.clone();
+    let warnings = loaded.warnings.clone();
     let writer = open_access_log(&process).map_err(|problem| loaded.source.report(vec![problem]))?;
     let resources = Arc::new(resources);
     let cell = Arc::new(SnapshotCell::new(snapshot));
@@ -177,6 +178,9 @@ pub fn run(compiled: Compiled, options: Options, log: LogHandle) -> Result<(), C
         tracing::error!("process id could not be written to {}: {error}", path.display());
     }
     tracing::info!(version = env!("CARGO_PKG_VERSION"), "nilegate starts");
+    for warning in warnings {
+        tracing::warn!("{}:{}: {}", warning.file, warning.line, warning.message);
+    }
     let signals = Signals { resources, config: process.shutdown };
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     Ok(())

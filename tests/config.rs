@@ -8,6 +8,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    thread,
 };
 
 use nilegate::{
@@ -351,18 +352,29 @@ fn every_key_is_documented() {
 fn no_damage_to_a_file_goes_unanswered() {
     let text = fs::read_to_string(root().join("tests/config/valid/everything.yaml")).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    let mut refused = 0;
-    for index in 0..lines.len() {
-        let key = lines[index].split_once(':').map_or("", |(key, _)| key);
-        for damaged in ["", &format!("{key}:"), &format!("{key}: [7]"), &format!("{key}: {{ a: b }}")] {
-            let mut lines = lines.clone();
-            lines[index] = damaged;
-            if let Err(error) = load_text("damaged.yaml", &lines.join("\n"), &env) {
-                refused += 1;
-                assert!(!error.findings.is_empty(), "line {index} as `{damaged}`");
-                assert!(error.findings.iter().all(|f| f.line > 0), "line {index} as `{damaged}`: {error}");
-            }
-        }
-    }
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let refused: usize = thread::scope(|scope| {
+        let share = |first| {
+            let own = (first..lines.len()).step_by(threads);
+            scope.spawn(|| own.map(|index| damage(&lines, index)).sum::<usize>())
+        };
+        let workers: Vec<_> = (0..threads).map(share).collect();
+        workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+    });
     assert!(refused > lines.len(), "only {refused} refused");
+}
+
+/// How many ways of damaging this line are refused.
+fn damage(lines: &[&str], index: usize) -> usize {
+    let key = lines[index].split_once(':').map_or("", |(key, _)| key);
+    let ways = [String::new(), format!("{key}:"), format!("{key}: [7]"), format!("{key}: {{ a: b }}")];
+    let refusals = ways.iter().filter_map(|damaged| {
+        let mut lines = lines.to_vec();
+        lines[index] = damaged;
+        let error = load_text("damaged.yaml", &lines.join("\n"), &env).err()?;
+        assert!(!error.findings.is_empty(), "line {index} as `{damaged}`");
+        assert!(error.findings.iter().all(|f| f.line > 0), "line {index} as `{damaged}`: {error}");
+        Some(())
+    });
+    refusals.count()
 }

@@ -1,10 +1,14 @@
 //! Versions in vendor media types: `application/vnd.nilecare.v1+json` (RFC 6838 section 3.2).
 
+use std::iter;
+
 use http::HeaderMap;
-use mediatype::{MediaType, MediaTypeList};
+use mediatype::MediaType;
 
 /// Media ranges of a request that are looked at; what comes behind them is not asked for.
 const MAX_RANGES: usize = 64;
+/// The weight of a media range that states none, in thousandths.
+const MAX_WEIGHT: u16 = 1000;
 
 /// What `Accept` says of versions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,8 +32,12 @@ pub(super) fn accepted<'a>(
 ) -> Accepted<'a> {
     let mut best: (u16, Accepted<'a>) = (0, Accepted::Plain);
     let (mut plain, mut unknown) = (0, false);
-    let lines = headers.get_all(http::header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
-    for range in lines.flat_map(MediaTypeList::new).take(MAX_RANGES).flatten() {
+    for range in ranges_of(headers) {
+        if let Some(version) = bare_version(range, vendor).filter(|version| known(version)) {
+            best = (MAX_WEIGHT, Accepted::Version(version));
+            break;
+        }
+        let Some(range) = concerned(range) else { continue };
         let weight = weight(&range);
         match version(&range, vendor) {
             Some(version) if known(version) && weight > best.0 => best = (weight, Accepted::Version(version)),
@@ -38,12 +46,76 @@ pub(super) fn accepted<'a>(
             None if takes_json(&range) => plain = plain.max(weight),
             None => {}
         }
+        if best.0 == MAX_WEIGHT {
+            break;
+        }
     }
     match best {
         (weight, version) if weight > 0 && weight >= plain => version,
         _ if plain == 0 && unknown => Accepted::Unknown,
         _ => Accepted::Plain,
     }
+}
+
+/// Whether a media type of this vendor's is among those accepted, with a version or without.
+pub(super) fn names_vendor(headers: &HeaderMap, vendor: &str) -> bool {
+    ranges_of(headers).filter_map(concerned).any(|range| of_vendor(&range, vendor).is_some())
+}
+
+/// The media ranges of `Accept`.
+fn ranges_of(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(http::header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(ranges).take(MAX_RANGES)
+}
+
+/// The members of a list.
+fn ranges(line: &str) -> impl Iterator<Item = &str> {
+    let mut rest = Some(line);
+    iter::from_fn(move || {
+        let line = rest?;
+        let end = end_of_range(line.as_bytes());
+        rest = line.get(end + 1..);
+        Some(line[..end].trim_matches([' ', '\t']))
+    })
+}
+
+/// Where the first member of a list ends; a comma within a quoted string does not part them.
+fn end_of_range(line: &[u8]) -> usize {
+    let end = match memchr::memchr2(b',', b'"', line) {
+        Some(at) if line[at] == b'"' => {
+            let (mut quoted, mut escaped) = (false, false);
+            line.iter().position(|byte| {
+                match byte {
+                    _ if escaped => escaped = false,
+                    b'\\' => escaped = quoted,
+                    b'"' => quoted = !quoted,
+                    _ => return *byte == b',' && !quoted,
+                }
+                false
+            })
+        }
+        end => end,
+    };
+    end.unwrap_or(line.len())
+}
+
+/// The version of a media type that says nothing else, such as `application/vnd.nilecare.v1+json`:
+/// what most clients send, read without taking it apart.
+fn bare_version<'a>(range: &'a str, vendor: &str) -> Option<&'a str> {
+    let (start, rest) = range.split_at_checked("application/vnd.".len())?;
+    let (name, rest) = rest.split_at_checked(vendor.len())?;
+    let version = rest.strip_prefix('.')?;
+    let version = version.strip_suffix("+json").unwrap_or(version);
+    let ours = start.eq_ignore_ascii_case("application/vnd.") && name.eq_ignore_ascii_case(vendor);
+    (ours && version.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(version)
+}
+
+/// A media range that can decide. The others are not read further: most of what browsers
+/// send is neither a vendor's nor JSON.
+fn concerned(range: &str) -> Option<MediaType<'_>> {
+    let prefix = range.get(.."application/".len()).unwrap_or(range);
+    let concerned = prefix.starts_with("*/*") || prefix.eq_ignore_ascii_case("application/");
+    concerned.then(|| MediaType::parse(range).ok()).flatten()
 }
 
 /// Whether a media type is one of this vendor's, with a version or without.
@@ -81,7 +153,7 @@ fn takes_json(range: &MediaType<'_>) -> bool {
 
 /// The weight of a media range in thousandths (RFC 9110 section 12.4.2); 0 for one that is none.
 fn weight(range: &MediaType<'_>) -> u16 {
-    let Some(text) = parameter(range, "q") else { return 1000 };
+    let Some(text) = parameter(range, "q") else { return MAX_WEIGHT };
     let (whole, thousandths) = text.split_once('.').unwrap_or((text, ""));
     if thousandths.len() > 3 || !thousandths.bytes().all(|byte| byte.is_ascii_digit()) {
         return 0;
@@ -90,7 +162,7 @@ fn weight(range: &MediaType<'_>) -> u16 {
     let weight = digits.fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
     match (whole, weight) {
         ("0", weight) => weight,
-        ("1", 0) => 1000,
+        ("1", 0) => MAX_WEIGHT,
         _ => 0,
     }
 }
@@ -150,6 +222,8 @@ mod tests {
         assert_eq!(read(&["application/vnd.nilecare.v1+json;q=0.5, application/json"]), "plain");
         assert_eq!(read(&["application/vnd.nilecare.v1+json, */*"]), "v1");
         assert_eq!(read(&["application/vnd.nilecare.v1+json;q=1.5, */*;q=0.1"]), "plain");
+        assert_eq!(read(&["text/html;a=\", application/vnd.nilecare.v1+json,\", */*"]), "plain");
+        assert_eq!(read(&["application, , ;;, application/vnd.nilecare.v2+json;a=\",\";q=0.1"]), "v2");
     }
 
     #[test]

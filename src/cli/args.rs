@@ -107,6 +107,13 @@ pub struct ExplainArgs {
     /// How the answer is printed.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+    /// Prints the field by which a running gateway explains this request in its response, signed
+    /// with the secret of the configuration. Needs the URL with its host.
+    #[arg(long)]
+    pub sign: bool,
+    /// How long the signed field is good for; no longer than the configuration allows.
+    #[arg(long, default_value = "1m", requires = "sign")]
+    pub lifetime: Period,
 }
 
 /// How to run the demo.

@@ -1,14 +1,15 @@
 //! Commands that look at a configuration without running it.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::SystemTime};
 
 use super::{
     args::{CheckArgs, ExplainArgs, Format},
     refused,
 };
 use crate::{
-    config::{finding::Finding, print, schema},
+    config::{Config, finding::Finding, print, schema},
     explain::{self, Operation, Question},
+    headers::{EXPLAIN, ExplainKey},
     server,
 };
 
@@ -81,6 +82,9 @@ pub fn explain(args: &ExplainArgs) -> ExitCode {
         Ok(compiled) => compiled,
         Err(error) => return refused(&error, args.format),
     };
+    if args.sign {
+        return sign(&question, args, &compiled.loaded.config);
+    }
     match explain::explain(compiled.snapshot(), &question) {
         Ok(explanation) => {
             match args.format {
@@ -93,6 +97,25 @@ pub fn explain(args: &ExplainArgs) -> ExitCode {
         }
         Err(error) => {
             eprintln!("nilegate: not a request: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `explain --sign`: the field that makes a running gateway explain the request.
+fn sign(question: &Question, args: &ExplainArgs, config: &Config) -> ExitCode {
+    let Some(explain) = &config.process.telemetry.explain else {
+        eprintln!("nilegate: the configuration has no `process.telemetry.explain`");
+        return ExitCode::FAILURE;
+    };
+    match question.wished() {
+        Some(wished) => {
+            let value = ExplainKey::new(explain).sign(&wished, args.lifetime.get(), SystemTime::now());
+            println!("{}: {value}", EXPLAIN.as_str());
+            ExitCode::SUCCESS
+        }
+        None => {
+            eprintln!("nilegate: a field is signed for one host: give the whole URL, or `-H 'Host: …'`");
             ExitCode::FAILURE
         }
     }

@@ -15,7 +15,7 @@ use super::{
     Config, bounds,
     expand::{self, Sources},
     finding::{ConfigError, Finding, Problem, Severity},
-    merge, path,
+    merge, otel, path,
     repair::{self, Located},
     source::Source,
     tree::{self, Node, Place, Value},
@@ -140,6 +140,8 @@ fn read_text(path: &Path) -> io::Result<String> {
 /// What stands between the files and their meaning.
 struct Assembly {
     findings: Vec<Finding>,
+    /// What was ignored of the environment.
+    ignored: Vec<Problem>,
     /// Whether every file could be parsed: if not, what is missing is anyone's guess.
     complete: bool,
 }
@@ -165,13 +167,14 @@ fn assemble(files: &Files, env: &dyn Fn(&str) -> Option<String>) -> (Source, Ass
     let mut outcome = expand::Outcome::default();
     expand::expand(&mut tree, &Sources { env, file: &read_text }, &mut outcome);
     located.append(&mut outcome.findings);
+    let ignored = otel::complete(&mut tree, env);
     let texts = files.iter().map(|(_, text)| text.clone()).collect();
     let mut source = Source { names, texts, tree, substituted: outcome.substituted, attached: Vec::new() };
     located.extend(attach_schema(files, &mut source));
     let complete = syntax.is_empty();
     let mut findings: Vec<_> = located.into_iter().map(|located| source.finding(located)).collect();
     findings.extend(syntax.into_iter().map(|error| source.syntax_error(error)));
-    (source, Assembly { findings, complete })
+    (source, Assembly { findings, ignored, complete })
 }
 
 /// The key that names the schema of GraphQL.
@@ -204,7 +207,7 @@ fn check<T>(
     env: &dyn Fn(&str) -> Option<String>,
     compile: impl FnOnce(&Config) -> Result<T, Vec<Problem>>,
 ) -> Result<(Loaded, T), ConfigError> {
-    let (mut source, Assembly { mut findings, complete }) = assemble(&files, env);
+    let (mut source, Assembly { mut findings, ignored, complete }) = assemble(&files, env);
     if !complete {
         return Err(ConfigError::new(findings));
     }
@@ -221,6 +224,7 @@ fn check<T>(
     let mut problems = bounds::check(&source.tree);
     problems.extend(validate::check(&config));
     problems.extend(missing_files(&config));
+    problems.extend(ignored);
     // What looks unused may have been meant by something unreadable.
     problems.retain(|problem| as_written || problem.severity == Severity::Error);
     findings.extend(source.findings(problems));

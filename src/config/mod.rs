@@ -19,6 +19,7 @@ pub mod headers;
 pub mod load;
 pub mod mapping;
 mod merge;
+mod otel;
 pub mod path;
 pub mod print;
 pub mod process;

@@ -115,7 +115,7 @@ impl Validator {
     }
 }
 
-/// Whether an error of the library is of a rule that is not ours.
+/// Whether an error of the library is of a rule that ours do not judge instead.
 fn is_kept(message: &str, has_values: bool) -> bool {
     let is_position =
         message.starts_with("Variable \"") && message.contains(" used in position expecting type ");
@@ -123,7 +123,7 @@ fn is_kept(message: &str, has_values: bool) -> bool {
     let is_missing = message.contains(" argument \"") && message.ends_with(" is required but not provided");
     let is_value = message.starts_with("Invalid value for argument ")
         || message.starts_with("Invalid default value for argument: ");
-    !is_position && !is_overlap && !is_missing && !(is_value && has_values)
+    !(is_position || is_overlap || is_missing || is_value && has_values)
 }
 
 fn of_server_error(error: ServerError) -> GraphqlError {

@@ -5,7 +5,9 @@ use http::{StatusCode, header};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
-use super::{api_version, context::RequestContext, graphql, inner, rate_limit, rejection::Rejection};
+use super::{
+    api_version, context::RequestContext, explain, graphql, inner, rate_limit, rejection::Rejection,
+};
 
 /// Whether a response with this status ends HTTP's part of the exchange: any but an
 /// interim one. After a 101 the bytes belong to another protocol.
@@ -18,6 +20,8 @@ pub fn is_final(status: StatusCode) -> bool {
 /// Returns the status code the client got: that of the refusal, that of the
 /// response under way, or 0 when there is nobody left to answer.
 pub async fn respond(session: &mut Session, ctx: &mut RequestContext, rejection: Rejection) -> u16 {
+    // No backend has to do with it any more: the place there is free before the client knows.
+    ctx.attempts.permit = None;
     let gone = rejection == Rejection::ClientAbort;
     let answer = session.response_written().map(|written| written.status);
     let status = rejection.status();
@@ -85,6 +89,7 @@ pub fn response(
     rate_limit::describe(&mut response, ctx)?;
     super::headers::identify(&mut response, ctx)?;
     api_version::announce(&mut response, ctx)?;
+    explain::to_downstream(&mut response, explain::Cached::default(), Some(rejection), ctx)?;
     Ok((response, body))
 }
 

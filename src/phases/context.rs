@@ -24,7 +24,7 @@ use crate::{
         label::GrpcStatus,
         metrics::InFlight,
         reason::UpstreamFailure,
-        trace::{MappedBodies, RequestTrace, SpanId, TraceId},
+        trace::{CacheSteps, Kept, MappedBodies, RequestTrace, SpanId, TraceId},
     },
     upstream::{Attempt, Backend, Permit, Tried},
 };
@@ -45,10 +45,14 @@ pub struct RequestContext {
     pub inner: Option<Inner>,
     /// Whether it is one of our own, which renews a stored response.
     pub revalidation: bool,
-    /// The bodies that were mapped, for the trace.
+    /// Whether its answer is to explain it.
+    pub explained: bool,
+    /// The bodies that were mapped.
     pub mapped: Option<Arc<MappedBodies>>,
-    /// When the cache was asked, for the trace.
-    pub cache_asked: Option<Instant>,
+    /// What it took to find out what the cache has, for the trace.
+    pub cache_steps: Option<Arc<CacheSteps>>,
+    /// Whether its spans are told, once it is over.
+    pub telling: Option<Telling>,
     /// The generation this request is served by.
     pub snapshot: Option<Arc<Snapshot>>,
     /// The version of the API it is for. `None` on routes without versions.
@@ -77,6 +81,32 @@ pub struct RequestContext {
     pub tunnel: Option<InFlight>,
     /// How the gRPC call that it is has ended, as far as is known.
     pub grpc: Option<GrpcStatus>,
+}
+
+/// Whether the spans of a finished request are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// They are not.
+    No,
+    /// It was sampled.
+    Sampled,
+    /// It was not, but is worth it.
+    Kept(Kept),
+}
+
+impl Telling {
+    /// Whether they are.
+    pub fn told(self) -> bool {
+        self != Self::No
+    }
+
+    /// Why it was kept, if it was.
+    pub fn kept(self) -> Option<Kept> {
+        match self {
+            Self::Kept(kept) => Some(kept),
+            Self::No | Self::Sampled => None,
+        }
+    }
 }
 
 /// What routing decided.
@@ -114,6 +144,8 @@ pub struct Attempts {
     pub current: Current,
     /// Counts the attempt in the upstream's gauge.
     pub in_flight: Option<InFlight>,
+    /// Counts the attempt among those that have a connection.
+    pub connection: Option<InFlight>,
     /// The status code of the last attempt's response.
     pub status: Option<u16>,
     /// From the beginning of the last attempt to the head of its response.
@@ -212,8 +244,10 @@ impl RequestContext {
             trace: None,
             inner: None,
             revalidation: false,
+            explained: false,
             mapped: None,
-            cache_asked: None,
+            cache_steps: None,
+            telling: None,
             snapshot: None,
             version: None,
             plan: None,
@@ -241,9 +275,9 @@ impl RequestContext {
         self.listener.as_ref().is_some_and(|listener| listener.tls)
     }
 
-    /// The trace it belongs to, if it is one that is kept.
-    pub fn trace(&self) -> Option<TraceId> {
-        None
+    /// The trace it belongs to, if its spans are told: nobody is sent to a trace that is nowhere.
+    pub fn told_trace(&self) -> Option<TraceId> {
+        self.trace.as_ref().filter(|_| self.telling.is_some_and(Telling::told)).map(|trace| trace.trace)
     }
 
     /// The upstream this request goes to.

@@ -10,6 +10,7 @@ use super::{
     auth::{self, Judgement},
     cache::{self, Lookup},
     context::RequestContext,
+    explain::{self, Cached},
     headers,
     observe::{self, Exchange},
     rate_limit,
@@ -26,6 +27,8 @@ use crate::{
 
 /// How an answer was found: reading the clock would be most of its time.
 const FOUND: Lookup = Lookup { tier: Some(Tier::Memory), took: None, waited: None };
+/// What is told of it.
+const HIT: Cached = Cached { result: Some(CacheResult::Hit), lookup: FOUND };
 
 /// An answer, ready to be sent.
 pub struct Found {
@@ -58,10 +61,13 @@ pub async fn find(
     cache::begin(request, ctx, resources);
     let cache::Ready { mut response, body } = cache::ready(request, ctx, resources)?;
     trace::begin(request, ctx, resources);
+    explain::begin(request, ctx, resources);
+    trace::sample(ctx, resources);
     // Only now: what is passed on is charged by Pingora's side.
     let completed = match rate_limit::charge(request, ctx).await {
         Ok(()) => headers::to_downstream(&mut response, ctx)
             .and_then(|()| trace::to_downstream(request, &mut response, &FOUND, ctx, resources))
+            .and_then(|()| explain::to_downstream(&mut response, HIT, None, ctx))
             .map_err(|_| Rejection::Internal),
         Err(refusal) => Err(refusal),
     };

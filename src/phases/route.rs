@@ -11,7 +11,7 @@ use super::{
     api_version,
     cache::manage,
     context::{Plan, RequestContext},
-    graphql,
+    explain, graphql,
     headers::to_downstream,
     rejection::Rejection,
 };
@@ -108,11 +108,16 @@ pub fn versioned(
     captures: &Captures<'_, '_>,
     snapshot: &Snapshot,
 ) -> String {
-    let path = served.path.as_ref().and_then(|path| path.apply(parts.path, parts.query, captures));
+    let versions = snapshot.versions.as_ref();
+    let query = parts.query.map(|query| match versions {
+        Some(versions) => versions.query_for(query, served.spoken),
+        None => Cow::Borrowed(query),
+    });
+    let query = query.as_deref();
+    let path = served.path.as_ref().and_then(|path| path.apply(parts.path, query, captures));
     path.unwrap_or_else(|| {
-        let versions = snapshot.versions.as_ref();
         let path = versions.map(|versions| versions.insert(parts.path, served.spoken));
-        joined(path.as_deref().unwrap_or(parts.path), parts.query)
+        joined(path.as_deref().unwrap_or(parts.path), query)
     })
 }
 
@@ -200,6 +205,7 @@ pub async fn answer_locally(
         response.insert_header(header::CONTENT_LENGTH, body.len())?;
     }
     to_downstream(&mut response, ctx)?;
+    explain::to_downstream(&mut response, explain::Cached::default(), None, ctx)?;
     answer(session, response, body).await?;
     Ok(true)
 }

@@ -21,12 +21,13 @@ use crate::{
         trace::{RouteTracingConfig, TrustConfig},
         values::Secret,
     },
-    headers::TrustedPeers,
+    headers::{ExplainKey, TrustedPeers},
     rate_limit::{Buckets, LimitSecret, Shared, Stock},
     telemetry::{
         access_log::AccessLog,
         cache::Tier,
         metrics::Metrics,
+        recent::RecentErrors,
         trace::{RouteTracing, Tracing},
     },
     tls::CertificateStore,
@@ -49,6 +50,10 @@ pub struct Resources {
     pub metrics: Arc<Metrics>,
     /// Where finished requests are written down. `None` when turned off.
     pub access_log: Option<Arc<AccessLog>>,
+    /// The requests that failed last.
+    pub recent_errors: RecentErrors,
+    /// By what wishes to explain a request are known. `None`: they are not heeded.
+    pub explain: Option<ExplainKey>,
     /// How requests are traced. `None` when they are not.
     pub tracing: Option<Tracing>,
     /// The listeners, in the order of the configuration.
@@ -110,6 +115,8 @@ impl Resources {
         }
         Ok(Self {
             access_log: AccessLog::from_config(log, counters).map(Arc::new),
+            recent_errors: RecentErrors::default(),
+            explain: config.telemetry.explain.as_ref().map(ExplainKey::new),
             tracing: Tracing::compile(&config.telemetry, metrics.traces())?,
             listeners: listeners.collect(),
             certificates,

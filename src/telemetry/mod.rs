@@ -14,4 +14,5 @@ pub mod label;
 pub mod log;
 pub mod metrics;
 pub mod reason;
+pub mod recent;
 pub mod trace;

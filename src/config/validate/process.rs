@@ -6,9 +6,13 @@ use super::not_zero;
 use crate::config::{
     finding::Problem,
     process::{ListenerConfig, ProcessConfig, ShutdownConfig},
-    telemetry::{AccessLogConfig, AccessLogOutput},
+    telemetry::{AccessLogConfig, AccessLogOutput, ExplainConfig},
 };
 
+/// Whoever has a signed wish of another need not be kept out for long.
+const EXPLAIN_MAX: Duration = Duration::from_secs(3600);
+/// Bytes of a secret that nobody guesses.
+const EXPLAIN_SECRET_MIN: usize = 32;
 /// Kubernetes kills a process 30 s after SIGTERM by default.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(29);
 
@@ -58,6 +62,9 @@ pub(super) fn check(process: &ProcessConfig, problems: &mut Vec<Problem>) {
     not_zero("process.rate_limits.budget".to_owned(), process.rate_limits.budget, problems);
     shutdown(&process.shutdown, problems);
     access_log(&process.telemetry.access_log, problems);
+    if let Some(config) = &process.telemetry.explain {
+        explain(config, problems);
+    }
 }
 
 fn listeners(listeners: &[ListenerConfig], problems: &mut Vec<Problem>) {
@@ -102,6 +109,21 @@ fn shutdown(shutdown: &ShutdownConfig, problems: &mut Vec<Problem>) {
     } else if drain.saturating_add(delay) > SHUTDOWN_MAX {
         let message = "`delay` and `drain_timeout` together must be at most 29s";
         problems.push(Problem::new("process.shutdown.delay", message));
+    }
+}
+
+fn explain(explain: &ExplainConfig, problems: &mut Vec<Problem>) {
+    if explain.secret.expose().len() < EXPLAIN_SECRET_MIN {
+        let message = format!("shorter than {EXPLAIN_SECRET_MIN} bytes: it can be guessed");
+        problems.push(
+            Problem::new("process.telemetry.explain.secret", message)
+                .hint("make one: `openssl rand -base64 32`")
+                .about_secret(),
+        );
+    }
+    if !(Duration::from_secs(1)..=EXPLAIN_MAX).contains(&explain.lifetime.get()) {
+        problems
+            .push(Problem::new("process.telemetry.explain.lifetime", "must be at least 1s and at most 1h"));
     }
 }
 

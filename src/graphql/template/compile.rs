@@ -130,7 +130,7 @@ fn insert(name: &str, place: Place, sole: bool, reads: &Reads<'_>) -> Result<Ins
             Err(Problem::new("", format!("`{{{name}}}` does not say which value")).hint(hint))
         }
         "args" => argument(name, path, place, sole, reads),
-        "parent" => parent(name, path, place, reads),
+        "parent" => parent(name, &path, place, reads),
         "claims" if reads.claims => Ok(Insert { from: Root::Claims, path, wire: None }),
         "claims" => Err(Problem::new("", format!("`{{{name}}}`: claims cannot be read here"))),
         _ => Err(Problem::new("", format!("`{{{name}}}` reads what a template cannot see"))
@@ -167,7 +167,7 @@ fn argument(
     Ok(Insert { from: Root::Args, path, wire })
 }
 
-fn parent(name: &str, path: Box<[Box<str>]>, place: Place, reads: &Reads<'_>) -> Result<Insert, Problem> {
+fn parent(name: &str, path: &[Box<str>], place: Place, reads: &Reads<'_>) -> Result<Insert, Problem> {
     let problem = |why: &str| Problem::new("", format!("`{{{name}}}`: {why}"));
     let mut id = reads.parent.map_err(problem)?;
     let mut members = Vec::new();

@@ -1,6 +1,6 @@
 //! Before the answer: whether the cache is asked, under which key, and whether what it has fits.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, header};
 use pingora_cache::{
@@ -25,7 +25,10 @@ use crate::{
     },
     phases::{auth, context::RequestContext, failure, graphql, rejection::Rejection, route},
     runtime::{resources::Resources, route::RouteCache},
-    telemetry::cache::{RevalidationResult, StaleReason},
+    telemetry::{
+        cache::{RevalidationResult, StaleReason},
+        trace::CacheSteps,
+    },
 };
 
 /// What the cache has to do with a request.
@@ -130,14 +133,17 @@ pub fn enable(session: &mut Session, ctx: &RequestContext, resources: &Resources
     session.cache.enable(resources.cache, None, predictor, lock, overrides);
 }
 
-/// The key of the request.
+/// The key of the request, with a place for notes on the lookups made with it.
 ///
 /// # Errors
 /// If the cache is not used.
-pub fn key(ctx: &RequestContext) -> pingora_core::Result<CacheKey> {
+pub fn key(ctx: &RequestContext, steps: Option<Arc<CacheSteps>>) -> pingora_core::Result<CacheKey> {
     let slot = ctx.cache.as_deref().and_then(|cache| cache.slot).ok_or(Rejection::OutOfOrder)?;
     let mut key = CacheKey::new(slot.0, "");
     key.set_primary_bin_override(slot.0);
+    if let Some(steps) = steps {
+        key.extensions.insert(steps);
+    }
     Ok(key)
 }
 

@@ -9,10 +9,11 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
-use pingora_core::protocols::{GetSocketDigest, Ssl};
+use pingora_core::protocols::Ssl;
 use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::{io::AsyncWriteExt, time::timeout};
 
+use super::peer;
 use crate::{
     downstream::GatedStream,
     phases::{admit, context::RequestContext, memory},
@@ -48,9 +49,7 @@ pub async fn answer(
     let Some(mut request) = parse(&stream.received()[..head]) else { return Outcome::Passed };
     let mut ctx = RequestContext::new();
     ctx.listener = Some(Arc::clone(listener));
-    let peer = stream.get_socket_digest();
-    let peer = peer.as_ref().and_then(|socket| socket.peer_addr()?.as_inet()).map(|address| address.ip());
-    admit::identify(&mut ctx, peer, &request.headers, cell.load_full());
+    admit::identify(&mut ctx, peer(stream), &request.headers, cell.load_full());
     let Some(mut found) = memory::find(&mut request, &mut ctx, resources).await else {
         return Outcome::Passed;
     };

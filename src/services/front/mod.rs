@@ -15,12 +15,12 @@ mod idle;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use pingora_core::{
     apps::{HttpServerOptions, ServerApp},
     listeners::tls::{Acceptor, TlsSettings},
-    protocols::{ALPN, Stream},
+    protocols::{ALPN, GetSocketDigest, Stream},
     server::{ShutdownWatch, configuration::ServerConf},
     services::listening::Service,
 };
@@ -175,4 +175,9 @@ fn http2_options(limits: &LimitsConfig) -> pingora_core::protocols::http::v2::se
         .max_concurrent_streams(limits.http2_streams)
         .max_header_list_size(u32::try_from(limits.header_bytes.get()).unwrap_or(u32::MAX));
     options
+}
+
+/// The address at the other end of a connection.
+fn peer(stream: &impl GetSocketDigest) -> Option<IpAddr> {
+    Some(stream.get_socket_digest()?.peer_addr()?.as_inet()?.ip())
 }

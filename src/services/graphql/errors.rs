@@ -104,7 +104,7 @@ fn to_json(error: &GraphqlError, request_id: &str) -> Value {
     let mut extensions = Map::new();
     extensions.insert("code".to_owned(), error.code.as_str().into());
     extensions.insert("requestId".to_owned(), request_id.into());
-    extensions.extend(error.extensions.clone());
+    extensions.extend((*error.extensions).clone());
     members.insert("extensions".to_owned(), extensions.into());
     Value::Object(members)
 }

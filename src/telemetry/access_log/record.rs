@@ -66,6 +66,8 @@ pub struct AccessRecord<'a> {
     pub detail: Option<&'a str>,
     /// What the cache did, on routes that have one.
     pub cache: Option<&'a str>,
+    /// Where the cache found a response.
+    pub cache_tier: Option<&'a str>,
     /// The version of the API it is for.
     pub api_version: Option<&'a str>,
     /// What stated that version.
@@ -126,6 +128,7 @@ impl AccessRecord<'_> {
         }
         line.option(key!("detail"), self.detail, TEXT_MAX);
         line.option(key!("cache"), self.cache, TEXT_MAX);
+        line.option(key!("cache_tier"), self.cache_tier, TEXT_MAX);
         line.option(key!("api_version"), self.api_version, TEXT_MAX);
         line.option(key!("api_version_source"), self.api_version_source, TEXT_MAX);
         if self.internal {

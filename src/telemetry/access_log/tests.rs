@@ -40,6 +40,7 @@ fn record() -> AccessRecord<'static> {
         error: Some(ErrorReason::UpstreamReset),
         detail: Some("connection reset"),
         cache: None,
+        cache_tier: None,
         api_version: None,
         api_version_source: None,
         internal: false,
@@ -296,6 +297,7 @@ proptest! {
             request_id: &id,
             detail: detail.as_deref(),
             cache: None,
+            cache_tier: None,
             status,
             ..record()
         });

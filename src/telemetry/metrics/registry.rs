@@ -13,7 +13,9 @@ use super::{
     api_version::ApiVersionFamilies,
     auth::{AuthFamilies, AuthMetrics},
     cache::CacheFamilies,
+    explain::ExplainMetrics,
     family::Family,
+    filter::FilterMetrics,
     graphql::GraphqlMetrics,
     instrument::{Bounds, Counter, Gauge, Histogram, Instrument, SecondsCounter},
     listener::{ListenerFamilies, ListenerMetrics},
@@ -51,6 +53,8 @@ pub struct Metrics {
     graphql: Arc<GraphqlMetrics>,
     process: ProcessMetrics,
     traces: Arc<TraceMetrics>,
+    filters: FilterMetrics,
+    explain: ExplainMetrics,
     runtime: RuntimeMetrics,
     /// Those whose buckets may have exemplars.
     examples: Vec<Family<Histogram>>,
@@ -119,6 +123,8 @@ impl Metrics {
             graphql: GraphqlMetrics::register(&registrar)?,
             process: ProcessMetrics::register(&registrar, version, revision)?,
             traces: Arc::new(TraceMetrics::register(&registrar)?),
+            filters: FilterMetrics::register(&registrar)?,
+            explain: ExplainMetrics::register(&registrar)?,
             runtime: RuntimeMetrics::register(&registrar)?,
             // Last: everything is registered by now.
             examples: registrar.examples.into_inner(),
@@ -180,6 +186,16 @@ impl Metrics {
     /// The series of traces.
     pub fn traces(&self) -> &Arc<TraceMetrics> {
         &self.traces
+    }
+
+    /// The series of the steps of requests.
+    pub fn filters(&self) -> &FilterMetrics {
+        &self.filters
+    }
+
+    /// The series of requests that are to be explained.
+    pub fn explain(&self) -> &ExplainMetrics {
+        &self.explain
     }
 
     /// The series of the runtime that serves connections.

@@ -1,7 +1,12 @@
 //! One trace through the gateway: ids to backends and into the log, spans to a collector.
 
+mod conformance;
+mod environment;
+mod exemplars;
 mod export;
 mod propagation;
+mod sampling;
+mod secure;
 mod spans;
 
 use crate::harness::{Collector, gateway::Builder};
