@@ -81,7 +81,8 @@ impl Changes {
             (None, Some(_)) => self.added.push(label),
             (Some(_), None) => self.removed.push(label),
             (Some(old), Some(new)) if old != new => self.changed.push(label),
-            _ => self.kept += 1,
+            (Some(_), Some(_)) => self.kept += 1,
+            (None, None) => {}
         }
     }
 }
