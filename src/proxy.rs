@@ -307,6 +307,7 @@ impl ProxyHttp for Gateway {
         headers::from_upstream(response);
         cache::coding::begin(session, response, ctx)?;
         cache::confirm(session, response, ctx);
+        inner::judge(session, response, ctx, &self.resources);
         invalidate::after(session, response, ctx, &self.resources).await;
         Ok(())
     }
@@ -321,7 +322,7 @@ impl ProxyHttp for Gateway {
         headers::frame(session, response);
         cache::to_downstream(session, response, ctx, &self.resources)?;
         headers::to_downstream(response, ctx)?;
-        inner::tell(session, ctx, &self.resources);
+        inner::tell(session, response, ctx, &self.resources);
         let lookup = cache::lookup(session);
         trace::to_downstream(session.req_header(), response, &lookup, ctx, &self.resources)?;
         let cached = explain::Cached { result: cache::result(session, ctx), lookup };

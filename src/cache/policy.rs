@@ -8,13 +8,13 @@ mod bypass;
 mod judge;
 mod slot;
 
-use std::time::Duration;
+use std::{sync::LazyLock, time::Duration};
 
 use http::{HeaderMap, HeaderName, Method, header};
 
 pub use self::{
     bypass::Bypass,
-    judge::{NotStored, Storable},
+    judge::{Lent, NotStored, Storable},
     slot::{ByIdentity, Target},
 };
 use self::{bypass::BypassRules, slot::SlotRules};
@@ -65,8 +65,23 @@ impl CachePolicy {
         if !problems.is_empty() {
             return Err(problems);
         }
+        Ok(Self::assemble(config, bypass, slot, tags))
+    }
+
+    /// What holds where there is no section: what answers say themselves, and nothing else.
+    pub fn unstated() -> &'static Self {
+        static UNSTATED: LazyLock<CachePolicy> = LazyLock::new(|| {
+            let config = CacheConfig { heuristic: false, ..CacheConfig::default() };
+            // The defaults have no problems.
+            let slot = SlotRules::compile(&config, &mut Vec::new());
+            CachePolicy::assemble(&config, BypassRules::default(), slot, TagTemplates::default())
+        });
+        &UNSTATED
+    }
+
+    fn assemble(config: &CacheConfig, bypass: BypassRules, slot: SlotRules, tags: TagTemplates) -> Self {
         let ignores = |field| config.ignore.contains(&field);
-        Ok(Self {
+        Self {
             bypass,
             slot,
             freshness: FreshnessRules::new(config, !ignores(IgnoredField::Expires)),
@@ -86,7 +101,7 @@ impl CachePolicy {
             compress: config.compress.clone(),
             cache_status: config.cache_status,
             x_cache: config.x_cache,
-        })
+        }
     }
 
     /// Whether a request may be answered from the cache and fill it, and what it wishes.
@@ -122,6 +137,11 @@ impl CachePolicy {
         }
         let wishes = RequestDirectives::read(headers);
         if wishes.no_store { Err(Bypass::NoStore) } else { Ok(wishes) }
+    }
+
+    /// Whether different callers have slots of their own.
+    pub fn is_partitioned(&self) -> bool {
+        self.slot.is_partitioned()
     }
 
     /// What of the caller's identity keeps the slots of different callers apart, if it does.

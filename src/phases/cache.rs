@@ -12,7 +12,7 @@ pub mod words;
 
 pub use self::{
     admission::{admit, confirm},
-    names::names,
+    names::{names, tags},
     range::range,
     ready::{Ready, ready, served},
     report::{Lookup, close, lookup, result, to_downstream},

@@ -10,7 +10,10 @@
 mod accept;
 mod request;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
@@ -27,6 +30,7 @@ pub use self::{
 use super::{answer, context::RequestContext, headers, inner::Origin, rejection::Rejection};
 use crate::{
     auth::Identity,
+    cache::key::Tag,
     graphql::Caller,
     local_response::{self, LocalResponse},
     runtime::{
@@ -51,6 +55,8 @@ pub struct Asked<'a> {
     pub request: RequestHeader,
     /// Its body.
     pub body: Bytes,
+    /// Set once it is known that the request changes something: it is not given up then.
+    pub changes: &'a AtomicBool,
     /// What is known of it.
     pub ctx: &'a RequestContext,
     /// What the calls made for it take over.
@@ -67,8 +73,8 @@ pub struct Response {
     pub body: Bytes,
     /// The operation, for the log.
     pub operation: Option<Operation>,
-    /// The targets of the calls that were made for it: what voids their answers voids it too.
-    pub asked: Vec<String>,
+    /// The tags of the answers it is made of: what voids them voids it too.
+    pub made_of: Vec<Tag>,
 }
 
 /// An operation as the log tells of it.
@@ -91,8 +97,8 @@ pub struct GraphqlUse {
     pub params: Option<Result<Params, Malformed>>,
     /// What became of it.
     pub operation: Option<Operation>,
-    /// The targets of the calls that were made for it.
-    pub asked: Vec<String>,
+    /// The tags of the answers that its response is made of.
+    pub made_of: Vec<Tag>,
 }
 
 /// Reads what can be read from the head, once the route is known.
@@ -105,7 +111,7 @@ pub fn begin(request: &RequestHeader, route: &Route) -> Option<Box<GraphqlUse>> 
     // Its files are named by the query alone, which no operation is.
     let names_file = query.is_some_and(|name| !name.is_empty() && !name.contains('='));
     let page = by_url && graphql.config.playground.enabled && (wanted.page || names_file);
-    Some(Box::new(GraphqlUse { wanted, page, params, operation: None, asked: Vec::new() }))
+    Some(Box::new(GraphqlUse { wanted, page, params, operation: None, made_of: Vec::new() }))
 }
 
 /// The path under which a response is kept: that of the request, and what it asks for in one
@@ -139,16 +145,9 @@ pub async fn answer(
         return Ok(false);
     }
     let body = read_body(session, ctx).await?;
-    let asked = asked(session, body, ctx, resources)?;
-    let response = tokio::select! {
-        response = responder.respond(asked) => response,
-        // Whoever has left needs no answer, and the calls made for it end.
-        gone = session.as_downstream_mut().read_body_or_idle(true) => {
-            return Err(gone.map_or_else(pingora_core::Error::into_down, |_| Rejection::ClientAbort.into()));
-        }
-    };
-    let Response { mut head, body, operation, asked } = response?;
-    note(operation, asked, ctx);
+    let Response { mut head, body, operation, made_of } =
+        respond(session, body, ctx, resources, responder).await?;
+    note(operation, made_of, ctx);
     headers::to_downstream(&mut head, ctx)?;
     // The page may have been answered with 304, or without its body, and with its own length.
     if head.status != StatusCode::NOT_MODIFIED && !head.headers.contains_key(header::CONTENT_LENGTH) {
@@ -156,6 +155,30 @@ pub async fn answer(
     }
     answer::answer(session, head, body).await?;
     Ok(true)
+}
+
+/// Makes the response for as long as somebody waits for it.
+async fn respond(
+    session: &mut Session,
+    body: Bytes,
+    ctx: &RequestContext,
+    resources: &Arc<Resources>,
+    responder: &dyn Responder,
+) -> pingora_core::Result<Response> {
+    let changes = AtomicBool::new(false);
+    let asked = asked(session, body, &changes, ctx, resources)?;
+    let mut responding = responder.respond(asked);
+    tokio::select! {
+        response = &mut responding => response,
+        // Whoever has left needs no answer, and the calls made for it end. What changes something
+        // is seen through, so that what it has made void is void.
+        gone = session.as_downstream_mut().read_body_or_idle(true) => {
+            if changes.load(Ordering::Relaxed) {
+                let _ = responding.await;
+            }
+            Err(gone.map_or_else(pingora_core::Error::into_down, |_| Rejection::ClientAbort.into()))
+        }
+    }
 }
 
 /// Where a request that goes on to the upstream side is sent: nowhere.
@@ -174,9 +197,10 @@ pub async fn fill(
     resources: &Arc<Resources>,
     responder: &dyn Responder,
 ) -> pingora_core::Result<()> {
-    let asked = asked(session, Bytes::new(), ctx, resources)?;
-    let Response { mut head, body, operation, asked } = responder.respond(asked).await?;
-    note(operation, asked, ctx);
+    let changes = AtomicBool::new(false);
+    let asked = asked(session, Bytes::new(), &changes, ctx, resources)?;
+    let Response { mut head, body, operation, made_of } = responder.respond(asked).await?;
+    note(operation, made_of, ctx);
     head.insert_header(header::CONTENT_LENGTH, body.len())?;
     upstream.extensions_mut().insert(LocalResponse::new(head, body));
     Ok(())
@@ -185,18 +209,19 @@ pub async fn fill(
 fn asked<'a>(
     session: &Session,
     body: Bytes,
+    changes: &'a AtomicBool,
     ctx: &'a RequestContext,
     resources: &'a Arc<Resources>,
 ) -> Result<Asked<'a>, Rejection> {
     let socket = session.digest().and_then(|digest| digest.socket_digest.clone());
     let origin = Origin::of(ctx, socket, resources).ok_or(Rejection::OutOfOrder)?;
-    Ok(Asked { request: session.req_header().clone(), body, ctx, origin, resources })
+    Ok(Asked { request: session.req_header().clone(), body, changes, ctx, origin, resources })
 }
 
-fn note(operation: Option<Operation>, asked: Vec<String>, ctx: &mut RequestContext) {
+fn note(operation: Option<Operation>, made_of: Vec<Tag>, ctx: &mut RequestContext) {
     if let Some(graphql) = &mut ctx.graphql {
         graphql.operation = operation;
-        graphql.asked = asked;
+        graphql.made_of = made_of;
     }
 }
 

@@ -6,10 +6,9 @@
 //! credentials they carry, by the rule of their own route: that of the client's route may ask
 //! for less. What was verified once is remembered, so that costs a look.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::{Duration, Instant},
-};
+mod told;
+
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use pingora_core::protocols::{Digest, SocketDigest};
@@ -17,12 +16,13 @@ use pingora_http::{RequestHeader, ResponseHeader};
 use pingora_proxy::Session;
 use tokio::time::timeout_at;
 
-use super::{context::RequestContext, memory, rejection::Rejection, trace};
+pub use self::told::{Inner, Told, judge, refuse, tell};
+use super::{context::RequestContext, memory, trace};
 use crate::{
     downstream::{DeadlineHandle, InnerFailure, InnerRequest},
     headers::{Client, RequestId},
     runtime::{listener::Listener, resources::Resources, snapshot::Snapshot},
-    telemetry::{cache::CacheResult, reason::ErrorReason, trace::RequestTrace},
+    telemetry::trace::RequestTrace,
 };
 
 /// What requests of the gateway's own take over from the one they are made for.
@@ -35,23 +35,6 @@ pub struct Origin {
     trace: Option<RequestTrace>,
     socket: Option<Arc<SocketDigest>>,
 }
-
-/// What is known of an answer beside its fields.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Told {
-    /// What the cache did, on routes that have one.
-    pub cache: Option<CacheResult>,
-    /// For how long it stays fresh, if it is stored or was. `None`: it is not.
-    pub fresh_for: Option<Duration>,
-    /// Whether it is for this caller alone, whatever its fields say: the route asks who calls.
-    pub personal: bool,
-    /// Why the gateway gave the answer itself. `None`: it did not, or not as a refusal.
-    pub refused: Option<ErrorReason>,
-}
-
-/// What a request of our own leaves for whoever asked.
-#[derive(Clone, Default)]
-pub struct Inner(Arc<OnceLock<Told>>);
 
 /// A whole answer.
 #[derive(Debug)]
@@ -139,7 +122,7 @@ pub async fn ask(origin: &Origin, call: Call, resources: &Resources) -> Result<A
             if found.body.len() > body_max {
                 return Err(Failure::TooLarge);
             }
-            let mut told = told(Some(CacheResult::Hit), &ctx, resources);
+            let mut told = told::from_memory(&mut found, &ctx, resources);
             told.refused = found.refused();
             let sent = found.body.len() as u64;
             found.close(&request, None, sent, &mut ctx, resources);
@@ -155,7 +138,7 @@ pub async fn ask(origin: &Origin, call: Call, resources: &Resources) -> Result<A
     }
     let response = timeout_at(deadline.into(), awaited.response()).await;
     let response = response.map_err(|_| Failure::Timeout)?.map_err(Failure::from)?;
-    let told = inner.0.get().copied().unwrap_or_default();
+    let told = inner.take();
     Ok(Answer { head: response.head, body: response.body, told })
 }
 
@@ -174,31 +157,6 @@ pub fn open(session: &Session, ctx: &mut RequestContext) -> bool {
 /// Whether Pingora makes the request in the background, to renew a stored response.
 pub fn is_refresh(session: &Session, ctx: &RequestContext) -> bool {
     session.subrequest_ctx.is_some() && ctx.inner.is_none()
-}
-
-/// Tells whoever asked what is known of the answer, before it is sent.
-pub fn tell(session: &Session, ctx: &RequestContext, resources: &Resources) {
-    let Some(inner) = &ctx.inner else { return };
-    let _ = inner.0.set(told(super::cache::result(session, ctx), ctx, resources));
-}
-
-/// Tells whoever asked that the answer is a refusal.
-pub fn refuse(ctx: &RequestContext, rejection: &Rejection) {
-    if let Some(inner) = &ctx.inner {
-        let _ = inner.0.set(Told { refused: Some(rejection.reason()), ..Told::default() });
-    }
-}
-
-fn told(result: Option<CacheResult>, ctx: &RequestContext, resources: &Resources) -> Told {
-    let found = matches!(result, Some(CacheResult::Hit | CacheResult::Stale | CacheResult::Revalidated));
-    let times = ctx.cache.as_deref().and_then(|cache| cache.times.filter(|_| found || cache.stored));
-    let route = ctx.plan.as_ref().map(|plan| &plan.route);
-    Told {
-        cache: result,
-        fresh_for: times.map(|times| times.fresh_until.since(resources.cache.now())),
-        personal: route.is_some_and(|route| route.auth.is_some()),
-        refused: None,
-    }
 }
 
 impl From<InnerFailure> for Failure {

@@ -18,6 +18,7 @@ use super::{
     route, trace,
 };
 use crate::{
+    cache::key::Tag,
     runtime::resources::Resources,
     telemetry::{
         cache::{CacheResult, Tier},
@@ -36,6 +37,8 @@ pub struct Found {
     pub response: ResponseHeader,
     /// Its body, also where the request is for the head alone.
     pub body: Bytes,
+    /// The tags that void it, if it is for a request of our own.
+    pub tags: Vec<Tag>,
     /// Why it is a refusal instead: memory has the answer, but a limit forbids it.
     refusal: Option<Rejection>,
 }
@@ -59,7 +62,7 @@ pub async fn find(
         return None;
     }
     cache::begin(request, ctx, resources);
-    let cache::Ready { mut response, body } = cache::ready(request, ctx, resources)?;
+    let cache::Ready { mut response, body, tags } = cache::ready(request, ctx, resources)?;
     trace::begin(request, ctx, resources);
     explain::begin(request, ctx, resources);
     trace::sample(ctx, resources);
@@ -71,9 +74,9 @@ pub async fn find(
             .map_err(|_| Rejection::Internal),
         Err(refusal) => Err(refusal),
     };
-    let Err(refusal) = completed else { return Some(Found { response, body, refusal: None }) };
+    let Err(refusal) = completed else { return Some(Found { response, body, tags, refusal: None }) };
     let (response, body) = answer::response(ctx, &refusal, refusal.status()).ok()?;
-    Some(Found { response, body, refusal: Some(refusal) })
+    Some(Found { response, body, tags: Vec::new(), refusal: Some(refusal) })
 }
 
 impl Found {

@@ -1,5 +1,7 @@
 //! Whether a response may be stored, and for how long (RFC 9111 section 3).
 
+use std::time::Duration;
+
 use http::{HeaderMap, Method, StatusCode, header};
 
 use super::CachePolicy;
@@ -131,6 +133,23 @@ pub struct Storable {
     pub varies: bool,
 }
 
+/// What an answer allows a response that is made of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lent {
+    /// How much longer it is fresh. `None`: nobody says.
+    pub fresh_for: Option<Duration>,
+    /// Whether it is for one caller alone.
+    pub is_private: bool,
+}
+
+/// Whom a stored response may answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Audience {
+    Everyone,
+    /// The caller that it was made for.
+    Caller,
+}
+
 impl CachePolicy {
     /// Judges a response to a request with this method and these fields.
     ///
@@ -145,16 +164,49 @@ impl CachePolicy {
         request: &HeaderMap,
         answer: &Answer<'_>,
     ) -> Result<Storable, NotStored> {
-        let headers = answer.headers;
         if *method != Method::GET && !(*method == Method::HEAD && self.slot.keeps_head_apart()) {
             return Err(NotStored::Method);
         }
+        self.storable(request, answer, Audience::Everyone)
+    }
+
+    /// Judges an answer that is not stored itself, but becomes part of another response.
+    ///
+    /// # Errors
+    /// Why nothing that is made of it may be stored.
+    pub fn lend(&self, request: &HeaderMap, answer: &Answer<'_>) -> Result<Lent, NotStored> {
+        let (judged, is_private) = match self.storable(request, answer, Audience::Everyone) {
+            Err(NotStored::Private | NotStored::Authorization) => {
+                (self.storable(request, answer, Audience::Caller), true)
+            }
+            judged => (judged, false),
+        };
+        let fresh_for = match judged {
+            Ok(storable) => Some(storable.times.fresh_until.since(answer.received)),
+            Err(NotStored::NoLifetime) => None,
+            Err(why) => return Err(why),
+        };
+        Ok(Lent { fresh_for, is_private })
+    }
+
+    fn storable(
+        &self,
+        request: &HeaderMap,
+        answer: &Answer<'_>,
+        audience: Audience,
+    ) -> Result<Storable, NotStored> {
+        let headers = answer.headers;
         if is_never_stored(answer.status) {
             return Err(NotStored::Status);
         }
         let stated = Stated::read(headers, self.ignored).map_err(|_| NotStored::CacheControl)?;
         permitted(&stated.directives, answer.status)?;
-        self.credentials(&stated.directives, request)?;
+        if audience == Audience::Everyone {
+            if stated.directives.private {
+                return Err(NotStored::Private);
+            }
+            self.credentials(&stated.directives, request)?;
+        }
         if text::list(headers, "transfer-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"chunked")) {
             return Err(NotStored::TransferCoding);
         }
@@ -192,16 +244,13 @@ impl CachePolicy {
     }
 }
 
-/// `no-store`, `private` and `must-understand`, which replaces `no-store` for a status that is
+/// `no-store` and `must-understand`, which replaces `no-store` for a status that is
 /// known (RFC 9111 section 5.2.2.3).
 fn permitted(directives: &ResponseDirectives, status: StatusCode) -> Result<(), NotStored> {
     if directives.must_understand && !is_understood(status) {
         return Err(NotStored::NotUnderstood);
     }
-    if directives.no_store && !directives.must_understand {
-        return Err(NotStored::NoStore);
-    }
-    if directives.private { Err(NotStored::Private) } else { Ok(()) }
+    if directives.no_store && !directives.must_understand { Err(NotStored::NoStore) } else { Ok(()) }
 }
 
 /// Interim answers, parts, confirmations, and those about one client alone (RFC 6585).

@@ -162,6 +162,10 @@ impl SlotRules {
         self.partition.as_ref().is_none_or(|partition| partition.value(headers, caller).is_some())
     }
 
+    pub fn is_partitioned(&self) -> bool {
+        self.partition.is_some()
+    }
+
     pub fn partition_by_identity(&self) -> Option<&ByIdentity> {
         match &self.partition {
             Some(Partition::Identity(by)) => Some(by),

@@ -119,8 +119,7 @@ fn admission(
         Some(found) if !tags::are_stated(answer.headers) => found.tags(),
         _ => {
             tags::of_response(store.keys(), answer.headers, &mut tags)?;
-            tags.extend([kept.tag, url.tag(store.keys())]);
-            tags.extend(kept.policy.shared_name(url).map(|name| name.tag(store.keys())));
+            names::of_url(url, kept, store.keys(), &mut tags);
             tags
         }
     };

@@ -3,16 +3,18 @@
 
 use std::sync::Arc;
 
+use http::HeaderMap;
 use pingora_http::RequestHeader;
 
 use crate::{
     cache::{
         key::{KeyMaker, Tag},
         purge::UrlName,
-        tags::{MAX_TAGS, TagTemplates, Unkept},
+        tags::{self, MAX_TAGS, TagTemplates, Unkept},
     },
     phases::{context::RequestContext, route},
     routing::RequestParts,
+    runtime::route::RouteCache,
 };
 
 /// The name of the request's URL, and the tags that templates of its route make of its path.
@@ -41,13 +43,37 @@ pub fn names(
         templates.expand(keys, |name| matched.captures.get(name), &mut tags)?;
     }
     // What is made of other answers is void with them.
-    for target in ctx.graphql.iter().flat_map(|graphql| &graphql.asked) {
-        let url = UrlName::of_request(parts.host, ctx.is_tls(), target);
-        tags.extend(snapshot.unversioned_url(&url).map(|url| url.tag(keys)));
-        tags.push(url.tag(keys));
-    }
+    tags.extend(ctx.graphql.iter().flat_map(|graphql| &graphql.made_of));
     if tags.len() > MAX_TAGS {
         return Err(Unkept);
     }
     Ok((url, tags))
+}
+
+/// The tags of a response by its URL and its route.
+pub fn of_url(url: &UrlName, kept: &RouteCache, keys: &KeyMaker, tags: &mut Vec<Tag>) {
+    tags.extend([kept.tag, url.tag(keys)]);
+    tags.extend(kept.policy.shared_name(url).map(|name| name.tag(keys)));
+}
+
+/// All tags by which the answer to a request is voided, whether it is kept or not.
+///
+/// # Errors
+/// [`Unkept`] if there are too many, or one lacks its value.
+pub fn tags(
+    request: &RequestHeader,
+    response: &HeaderMap,
+    ctx: &RequestContext,
+    keys: &KeyMaker,
+) -> Result<Vec<Tag>, Unkept> {
+    let none = TagTemplates::default();
+    let kept = ctx.plan.as_ref().and_then(|plan| plan.route.cache.as_ref());
+    let templates = kept.map_or(&none, |kept| kept.policy.tags());
+    let (url, mut tags) = names(request, ctx, templates, keys)?;
+    tags::of_response(keys, response, &mut tags)?;
+    match kept {
+        Some(kept) => of_url(&url, kept, keys, &mut tags),
+        None => tags.push(url.tag(keys)),
+    }
+    Ok(tags)
 }

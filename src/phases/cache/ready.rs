@@ -10,6 +10,7 @@ use crate::{
         conditional::{self, Validators},
         entry::{Stamp, StoredEntry},
         fields,
+        key::Tag,
         reuse::{self, Reuse},
         vary::Vary,
     },
@@ -24,6 +25,8 @@ pub struct Ready {
     pub response: ResponseHeader,
     /// Its body; empty if the client has it already.
     pub body: Bytes,
+    /// The tags that void it, if it is for a request of our own.
+    pub tags: Vec<Tag>,
 }
 
 /// The answer, if memory has a fresh one that fits the request.
@@ -59,7 +62,8 @@ pub fn ready(request: &mut RequestHeader, ctx: &mut RequestContext, resources: &
     cache.times = Some(times);
     report::describe(CacheResult::Hit, Some(Tier::Memory), None, &mut response, ctx, now).ok()?;
     let body = if unchanged { Bytes::new() } else { entry.body() };
-    Some(Ready { response, body })
+    let tags = if ctx.inner.is_some() { entry.tags().collect() } else { Vec::new() };
+    Some(Ready { response, body, tags })
 }
 
 fn head(entry: &StoredEntry, unchanged: bool, now: Stamp) -> Option<ResponseHeader> {

@@ -9,8 +9,17 @@ use tokio::{
     sync::Notify,
 };
 
+use std::time::Duration;
+
 use super::*;
-use crate::{config::load, proxy::Gateway, runtime, runtime::snapshot::SnapshotCell, services::graphql};
+use crate::{
+    config::load,
+    proxy::Gateway,
+    runtime,
+    runtime::snapshot::SnapshotCell,
+    services::graphql,
+    telemetry::{cache::CacheResult, reason::ErrorReason},
+};
 
 /// A backend that says how often it was asked. `/slow` it answers when it is told to.
 struct Backend {
@@ -125,10 +134,21 @@ async fn a_second_request_is_answered_from_memory() {
     let second = house.ask(call(Method::GET, "/a", "")).await.unwrap();
     assert_eq!((&*second.body, second.told.cache), (&b"1 "[..], Some(CacheResult::Hit)));
     for answer in [first, second] {
-        let left = answer.told.fresh_for.unwrap();
+        let left = answer.told.lent.unwrap().fresh_for.unwrap();
         assert!(left <= Duration::from_secs(60) && left > Duration::from_secs(30), "{left:?}");
     }
     assert_eq!(backend.asked(), 1);
+}
+
+#[tokio::test]
+async fn what_is_found_has_the_tags_that_it_was_stored_with() {
+    let (_backend, address) = Backend::start().await;
+    let house = House::new(address);
+    let mut stored = house.ask(call(Method::GET, "/a", "")).await.unwrap().told.tags;
+    stored.sort_unstable();
+    stored.dedup();
+    assert_eq!(stored.len(), 2, "its route and its URL");
+    assert_eq!(house.ask(call(Method::GET, "/a", "")).await.unwrap().told.tags, stored);
 }
 
 #[tokio::test]
@@ -136,7 +156,7 @@ async fn a_body_goes_to_the_backend() {
     let (_backend, address) = Backend::start().await;
     let answer = House::new(address).ask(call(Method::POST, "/a", "hello")).await.unwrap();
     assert_eq!(answer.body, "1 hello");
-    assert_eq!(answer.told.fresh_for, None);
+    assert_eq!(answer.told.cache, Some(CacheResult::Bypass));
 }
 
 #[tokio::test]

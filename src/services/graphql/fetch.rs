@@ -4,10 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use parking_lot::Mutex;
 use pingora_http::RequestHeader;
 
 use crate::{
-    cache::directives::ResponseDirectives,
+    cache::{key::Tag, policy::Lent, vary::Vary},
     graphql::{self, Answer, CallFailure, Reuse},
     phases::inner::{self, Failure, Origin},
     runtime::resources::Resources,
@@ -16,12 +17,21 @@ use crate::{
 
 /// Asks REST services on behalf of one caller.
 pub struct Calls<'a> {
-    /// Who the caller is to them.
-    pub origin: Origin,
-    /// What every call carries: the host of the request, and the fields that are passed on.
-    pub fields: &'a [(HeaderName, HeaderValue)],
-    /// What they go through.
-    pub resources: &'a Arc<Resources>,
+    origin: Origin,
+    fields: &'a [(HeaderName, HeaderValue)],
+    forward: &'a [HeaderName],
+    resources: &'a Arc<Resources>,
+    made_of: Mutex<MadeOf>,
+}
+
+/// What the answers of an operation say of keeping the response that is made of them, beside how
+/// long it may be kept.
+#[derive(Clone, Debug, Default)]
+pub struct MadeOf {
+    /// The tags that void them.
+    pub tags: Vec<Tag>,
+    /// The fields of the request that they depend on, of those that are passed on.
+    pub varies_by: Vec<HeaderName>,
 }
 
 /// The fields of a request that its calls carry: its host, and those that are configured.
@@ -46,7 +56,7 @@ impl graphql::Fetch for Calls<'_> {
         let deadline = call.deadline.into_std();
         let call = inner::Call { request, body, body_max: call.answer_max, deadline };
         match inner::ask(&self.origin, call, self.resources).await {
-            Ok(answer) => answer_of(answer),
+            Ok(answer) => self.answer(answer),
             Err(Failure::TooLarge) => Err(CallFailure::TooLarge),
             Err(Failure::Timeout) => Err(CallFailure::Timeout),
             Err(Failure::Broken) => Err(CallFailure::Invalid),
@@ -54,7 +64,26 @@ impl graphql::Fetch for Calls<'_> {
     }
 }
 
-impl Calls<'_> {
+impl<'a> Calls<'a> {
+    /// Calls of this caller. `fields` is what each carries, see [`passed_on`]; `forward` names
+    /// those that are passed on where a request has them.
+    pub fn new(
+        origin: Origin,
+        fields: &'a [(HeaderName, HeaderValue)],
+        forward: &'a [HeaderName],
+        resources: &'a Arc<Resources>,
+    ) -> Self {
+        Self { origin, fields, forward, resources, made_of: Mutex::default() }
+    }
+
+    /// What has been learned of the answers.
+    pub fn made_of(self) -> MadeOf {
+        let mut made_of = self.made_of.into_inner();
+        made_of.tags.sort_unstable();
+        made_of.tags.dedup();
+        made_of
+    }
+
     /// The head of a call. `None`: its target is none.
     fn request(&self, call: &graphql::Call) -> Option<RequestHeader> {
         let size = self.fields.len() + call.headers.len() + 3;
@@ -74,24 +103,49 @@ impl Calls<'_> {
         }
         Some(request)
     }
-}
 
-fn answer_of(answer: inner::Answer) -> Result<Answer, CallFailure> {
-    let inner::Answer { head, body, told } = answer;
-    if let Some(failure) = told.refused.and_then(failure_of) {
-        return Err(failure);
+    fn answer(&self, answer: inner::Answer) -> Result<Answer, CallFailure> {
+        let inner::Answer { head, body, told } = answer;
+        if let Some(failure) = told.refused.and_then(failure_of) {
+            return Err(failure);
+        }
+        if head.headers.contains_key(header::CONTENT_ENCODING) {
+            // None was asked for.
+            return Err(CallFailure::Invalid);
+        }
+        let reuse = self.reuse(&head.headers, told.lent);
+        self.made_of.lock().tags.extend(told.tags);
+        Ok(Answer {
+            status: head.status,
+            body,
+            reuse,
+            cache: cache_of(told.cache),
+            retry_after: retry_after(head.status, &head.headers),
+        })
     }
-    if head.headers.contains_key(header::CONTENT_ENCODING) {
-        // None was asked for.
-        return Err(CallFailure::Invalid);
+
+    /// How an answer may be reused, as our cache judges it. Of what it varies by, only the fields
+    /// that are passed on differ between callers.
+    fn reuse(&self, fields: &HeaderMap, lent: Option<Lent>) -> Reuse {
+        let (Some(lent), Ok(vary)) = (lent, Vary::of_headers(fields)) else {
+            return Reuse { no_store: true, ..Reuse::default() };
+        };
+        let mut is_private = lent.is_private;
+        // Also of a request that lacks such a field: the next one may have it.
+        let passed_on =
+            |sent: &&[u8]| self.forward.iter().find(|name| name.as_str().as_bytes().eq_ignore_ascii_case(sent));
+        for name in vary.names().iter().filter_map(passed_on) {
+            if *name == header::AUTHORIZATION {
+                is_private = true;
+                continue;
+            }
+            let varies_by = &mut self.made_of.lock().varies_by;
+            if !varies_by.contains(name) {
+                varies_by.push(name.clone());
+            }
+        }
+        Reuse { fresh_for: lent.fresh_for, is_private, no_store: false }
     }
-    Ok(Answer {
-        status: head.status,
-        body,
-        reuse: reuse(&head.headers, &told),
-        cache: cache_of(told.cache),
-        retry_after: retry_after(head.status, &head.headers),
-    })
 }
 
 /// What a refusal of the gateway's own says of the service. `None`: it is an answer, such as a
@@ -122,22 +176,6 @@ fn cache_of(result: Option<CacheResult>) -> graphql::CacheResult {
         Some(CacheResult::Revalidated) => graphql::CacheResult::Revalidated,
         Some(CacheResult::Miss | CacheResult::Expired) => graphql::CacheResult::Miss,
         Some(CacheResult::Bypass | CacheResult::Uncacheable) | None => graphql::CacheResult::Bypass,
-    }
-}
-
-/// How an answer may be reused: as our cache keeps it, or else as it says itself. One that
-/// cannot be understood is not.
-fn reuse(fields: &HeaderMap, told: &inner::Told) -> Reuse {
-    let Ok(directives) = ResponseDirectives::read(fields) else {
-        return Reuse { no_store: true, ..Reuse::default() };
-    };
-    let age = fields.get(header::AGE).and_then(|age| age.to_str().ok()?.parse().ok()).unwrap_or(0);
-    let stated =
-        directives.max_age.map(|seconds| Duration::from_secs(u64::from(seconds).saturating_sub(age)));
-    Reuse {
-        fresh_for: told.fresh_for.or(stated.filter(|_| !directives.no_cache)),
-        is_private: told.personal || directives.private || !directives.withheld.is_empty(),
-        no_store: directives.no_store,
     }
 }
 

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use http::{HeaderMap, Method, StatusCode, header};
 
-use super::{Service, errors::HttpError, reply::Reply, run};
+use super::{Service, errors::HttpError, fetch::MadeOf, reply::Reply, run};
 use crate::{
     cache::policy::ByIdentity,
     phases::graphql::{Asked, Malformed, Media, Operation, Params, Requested, Response, of_body},
@@ -122,7 +122,7 @@ async fn batch(runner: &run::Runner<'_>, items: Vec<Result<Params, Malformed>>) 
         cache: None,
         fields,
         operation: Some(Operation { name: None, kind: "batch" }),
-        asked: Vec::new(),
+        made_of: MadeOf::default(),
     })
 }
 

@@ -54,7 +54,7 @@ impl Page {
         for (name, value) in &parts.headers {
             head.append_header(name, value)?;
         }
-        Ok(Response { head, body, operation: None, asked: Vec::new() })
+        Ok(Response { head, body, operation: None, made_of: Vec::new() })
     }
 }
 
@@ -73,7 +73,7 @@ fn not_found() -> pingora_core::Result<Response> {
         head.insert_header(name, value)?;
     }
     let body = Bytes::from_static(b"There is no such file.\n");
-    Ok(Response { head, body, operation: None, asked: Vec::new() })
+    Ok(Response { head, body, operation: None, made_of: Vec::new() })
 }
 
 #[cfg(test)]

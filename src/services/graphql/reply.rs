@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use pingora_http::ResponseHeader;
 
-use super::errors::HttpError;
+use super::{errors::HttpError, fetch::MadeOf};
 use crate::{
     graphql::ResponseCache,
     phases::graphql::{Media, Operation, Response},
@@ -29,8 +29,8 @@ pub struct Reply {
     pub fields: Vec<(HeaderName, HeaderValue)>,
     /// What was executed.
     pub operation: Option<Operation>,
-    /// The targets of the calls that were made for it.
-    pub asked: Vec<String>,
+    /// What the answers it is made of say of keeping it.
+    pub made_of: MadeOf,
 }
 
 impl Reply {
@@ -43,7 +43,7 @@ impl Reply {
             cache: None,
             fields: allow.into_iter().collect(),
             operation: None,
-            asked: Vec::new(),
+            made_of: MadeOf::default(),
         }
     }
 
@@ -53,9 +53,12 @@ impl Reply {
     /// # Errors
     /// If a field cannot be set.
     pub fn finish(self, media: Media, own_slot: bool) -> pingora_core::Result<Response> {
-        let Self { status, body, cache, fields, operation, asked } = self;
-        let head = head(status, media, cache, fields, own_slot)?;
-        Ok(Response { head, body, operation, asked })
+        let Self { status, body, cache, fields, operation, made_of } = self;
+        let mut head = head(status, media, cache, fields, own_slot)?;
+        for name in made_of.varies_by {
+            head.append_header(header::VARY, HeaderValue::from(name))?;
+        }
+        Ok(Response { head, body, operation, made_of: made_of.tags })
     }
 }
 

@@ -1,7 +1,7 @@
 //! One operation: its document is found and prepared, it is executed, and what it changed is
 //! taken out of the cache.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use tokio::time::Instant;
@@ -10,7 +10,7 @@ use super::{
     Service,
     documents::{Document, Missing},
     errors::{self, HttpError},
-    fetch::{Calls, passed_on},
+    fetch::{Calls, MadeOf, passed_on},
     observe,
     reply::Reply,
     void,
@@ -75,15 +75,18 @@ impl<'a> Runner<'a> {
         if reads && plan.kind == OperationKind::Mutation {
             return Err(HttpError::MutationByGet);
         }
-        let outcome = self.execute(&plan, params).await;
+        if plan.kind == OperationKind::Mutation {
+            self.asked.changes.store(true, Ordering::Relaxed);
+        }
+        let (outcome, made_of) = self.execute(&plan, params).await;
         if !outcome.invalidated.is_empty() {
             void::void(&outcome.invalidated, self.asked).await;
         }
         observe::executed(&self.service.metrics, &plan, &outcome, self.asked.ctx.started_at.elapsed());
-        Ok(self.reply(&plan, outcome, reads))
+        Ok(self.reply(&plan, outcome, made_of, reads))
     }
 
-    async fn execute(&self, plan: &Plan, params: &Params) -> Outcome {
+    async fn execute(&self, plan: &Plan, params: &Params) -> (Outcome, MadeOf) {
         let identity = self.asked.ctx.identity.as_deref();
         let roles = identity.map_or(&[][..], Identity::roles);
         let config = &self.graphql.config;
@@ -96,8 +99,9 @@ impl<'a> Runner<'a> {
             trace: wants_trace && config.trace.allows(roles),
         };
         let (origin, resources) = (self.asked.origin.clone(), self.asked.resources);
-        let calls = Calls { origin, fields: &self.fields, resources };
-        self.graphql.engine.execute(plan, &ask, &calls).await
+        let calls = Calls::new(origin, &self.fields, &self.graphql.forward, resources);
+        let outcome = self.graphql.engine.execute(plan, &ask, &calls).await;
+        (outcome, calls.made_of())
     }
 
     /// The schema has accepted the document: others may name it.
@@ -108,8 +112,8 @@ impl<'a> Runner<'a> {
     }
 
     /// Only what was asked for by GET is kept: `reads`.
-    fn reply(&self, plan: &Plan, outcome: Outcome, reads: bool) -> Reply {
-        let Outcome { body, errors, started, cache, calls, .. } = outcome;
+    fn reply(&self, plan: &Plan, outcome: Outcome, made_of: MadeOf, reads: bool) -> Reply {
+        let Outcome { body, errors, started, cache, .. } = outcome;
         let (status, fields) = match started {
             true => (StatusCode::OK, Vec::new()),
             false => self.request_error(&errors),
@@ -122,7 +126,7 @@ impl<'a> Runner<'a> {
             cache: Some(if kept { cache } else { ResponseCache { no_store: true, ..cache } }),
             fields,
             operation: Some(Operation { name, kind: plan.kind.as_str() }),
-            asked: calls.into_iter().map(|call| call.target).collect(),
+            made_of,
         }
     }
 
@@ -131,7 +135,7 @@ impl<'a> Runner<'a> {
         observe::rejected(&self.service.metrics, errors);
         let (status, fields) = self.request_error(&codes);
         let body = errors::refused(errors, self.request_id());
-        Reply { status, body, cache: None, fields, operation: None, asked: Vec::new() }
+        Reply { status, body, cache: None, fields, operation: None, made_of: MadeOf::default() }
     }
 
     /// The status of a response without execution: clients that know nothing but
