@@ -51,7 +51,17 @@ pub struct Told {
 
 /// What a request of our own leaves for whoever asked.
 #[derive(Clone, Default)]
-pub struct Inner(Arc<OnceLock<Told>>);
+pub struct Inner {
+    told: Arc<OnceLock<Told>>,
+    field: Option<Arc<str>>,
+}
+
+impl Inner {
+    /// The path of the field that the request is made for.
+    pub fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+}
 
 /// A whole answer.
 #[derive(Debug)]
@@ -85,6 +95,8 @@ pub struct Call {
     pub body_max: usize,
     /// When the answer is of no use any more.
     pub deadline: Instant,
+    /// The path of the field that it is made for, for its span.
+    pub field: Option<Arc<str>>,
 }
 
 /// What goes along with a session, unseen by Pingora.
@@ -130,11 +142,12 @@ impl Origin {
 /// # Errors
 /// Why there is no whole answer. A refusal is an answer.
 pub async fn ask(origin: &Origin, call: Call, resources: &Resources) -> Result<Answer, Failure> {
-    let Call { mut request, body, body_max, deadline } = call;
+    let Call { mut request, body, body_max, deadline, field } = call;
+    let inner = Inner { told: Arc::default(), field };
     if body.is_empty() {
         let mut ctx = RequestContext::new();
         origin.enter(&mut ctx);
-        ctx.inner = Some(Inner::default());
+        ctx.inner = Some(inner.clone());
         if let Some(mut found) = memory::find(&mut request, &mut ctx, resources).await {
             if found.body.len() > body_max {
                 return Err(Failure::TooLarge);
@@ -146,7 +159,7 @@ pub async fn ask(origin: &Origin, call: Call, resources: &Resources) -> Result<A
             return Ok(Answer { head: found.response, body: found.body, told });
         }
     }
-    let (waits, inner) = (DeadlineHandle::default(), Inner::default());
+    let waits = DeadlineHandle::default();
     let digest = Digest { socket_digest: origin.socket.clone(), ..Digest::default() };
     let (session, awaited) = InnerRequest::session(request, body, body_max, digest, waits.clone());
     let companion = Companion { origin: origin.clone(), deadline: waits, inner: inner.clone() };
@@ -155,7 +168,7 @@ pub async fn ask(origin: &Origin, call: Call, resources: &Resources) -> Result<A
     }
     let response = timeout_at(deadline.into(), awaited.response()).await;
     let response = response.map_err(|_| Failure::Timeout)?.map_err(Failure::from)?;
-    let told = inner.0.get().copied().unwrap_or_default();
+    let told = inner.told.get().copied().unwrap_or_default();
     Ok(Answer { head: response.head, body: response.body, told })
 }
 
@@ -179,13 +192,13 @@ pub fn is_refresh(session: &Session, ctx: &RequestContext) -> bool {
 /// Tells whoever asked what is known of the answer, before it is sent.
 pub fn tell(session: &Session, ctx: &RequestContext, resources: &Resources) {
     let Some(inner) = &ctx.inner else { return };
-    let _ = inner.0.set(told(super::cache::result(session, ctx), ctx, resources));
+    let _ = inner.told.set(told(super::cache::result(session, ctx), ctx, resources));
 }
 
 /// Tells whoever asked that the answer is a refusal.
 pub fn refuse(ctx: &RequestContext, rejection: &Rejection) {
     if let Some(inner) = &ctx.inner {
-        let _ = inner.0.set(Told { refused: Some(rejection.reason()), ..Told::default() });
+        let _ = inner.told.set(Told { refused: Some(rejection.reason()), ..Told::default() });
     }
 }
 

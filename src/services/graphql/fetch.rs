@@ -44,7 +44,8 @@ impl graphql::Fetch for Calls<'_> {
         let request = self.request(&call).ok_or(CallFailure::Invalid)?;
         let body = call.body.unwrap_or_default();
         let deadline = call.deadline.into_std();
-        let call = inner::Call { request, body, body_max: call.answer_max, deadline };
+        let (body_max, field) = (call.answer_max, Some(call.field));
+        let call = inner::Call { request, body, body_max, deadline, field };
         match inner::ask(&self.origin, call, self.resources).await {
             Ok(answer) => answer_of(answer),
             Err(Failure::TooLarge) => Err(CallFailure::TooLarge),
