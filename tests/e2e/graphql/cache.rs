@@ -5,11 +5,17 @@ use http::Method;
 use serde_json::json;
 
 use super::{PATIENT, ask, clinic, data, graph, target};
-use crate::harness::{Answer, Gate, Response};
+use crate::{
+    cache::tiers::wait_linked,
+    harness::{Answer, Gate, Gateway, Response, redis::RedisServer, wait_until},
+};
+
+/// Both nodes are asked for the same.
+const HOST: &str = "clinic.example";
 
 const CACHE: &str = ", cache: { x_cache: true }";
 
-async fn get(gateway: &crate::harness::Gateway, parameters: &[(&str, &str)]) -> Response {
+async fn get(gateway: &Gateway, parameters: &[(&str, &str)]) -> Response {
     let client = gateway.client();
     client.get(&target(parameters)).header("Accept", "application/graphql-response+json").send().await
 }
@@ -119,4 +125,70 @@ async fn a_rest_client_that_changes_something_voids_queries_made_of_it() {
     let client = gateway.client();
     client.request(Method::PUT, "/rest/patients/1").body(r#"{"name":"Ada"}"#).send().await;
     assert_eq!(get(&gateway, &[("query", PATIENT)]).await.header("x-cache"), Some("MISS"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_tells_of_one_execution_is_not_kept_for_another() {
+    let origin = clinic().await;
+    // This route would keep every 200, whatever the response says of it.
+    let eager = ", cache: { x_cache: true, ttl: { '200': 60s } }";
+    let gateway = graph(&origin, ", trace: true", "", eager).start().await;
+    let traced = async |query: &str| {
+        let client = gateway.client();
+        client.get(&target(&[("query", query)])).header("X-GraphQL-Trace", "1").send().await
+    };
+    for _ in 0..2 {
+        let answer = traced(PATIENT).await;
+        assert!(answer.json()["extensions"]["trace"]["calls"][0].is_object(), "{answer:?}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        assert_ne!(answer.header("x-cache"), Some("HIT"));
+    }
+    let plain = get(&gateway, &[("query", PATIENT)]).await;
+    assert_eq!((plain.header("x-cache"), &plain.json()["extensions"]), (Some("MISS"), &json!(null)));
+    assert_eq!(get(&gateway, &[("query", PATIENT)]).await.header("x-cache"), Some("HIT"));
+    let again = traced(PATIENT).await;
+    assert!(again.json()["extensions"]["trace"].is_object(), "not what is kept: {again:?}");
+
+    for query in ["{ patient(id: 1) { name } staff }", "{ nothing }"] {
+        for _ in 0..2 {
+            let answer = get(&gateway, &[("query", query)]).await;
+            assert!(answer.json()["errors"].is_array(), "{answer:?}");
+            assert_ne!(answer.header("x-cache"), Some("HIT"));
+            assert!(answer.header("cache-control").unwrap().contains("no-store"));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mutation_at_one_node_voids_what_another_has_kept() {
+    let (origin, redis) = (clinic().await, RedisServer::start().await);
+    let node = async || {
+        let cache = format!("{{ redis: {{ url: '{}', timeout: 2s }} }}", redis.url());
+        graph(&origin, "", CACHE, CACHE).process("cache", &cache).start().await
+    };
+    let (one, other) = (node().await, node().await);
+    wait_linked(&one, &redis).await;
+    wait_linked(&other, &redis).await;
+    let rest = async |gateway: &Gateway| gateway.client().get("/rest/patients/1").host(HOST).send().await;
+    let query = async |gateway: &Gateway| {
+        gateway.client().get(&target(&[("query", PATIENT)])).host(HOST).send().await
+    };
+    for _ in 0..2 {
+        rest(&other).await;
+        query(&other).await;
+    }
+    assert_eq!(rest(&other).await.header("x-cache"), Some("HIT"));
+    assert_eq!(query(&other).await.header("x-cache"), Some("HIT"));
+    let rename = json!({ "query": "mutation { rename(id: 1, name: \"Ada\") { name } }" });
+    let client = one.client();
+    let request = client.post("/graphql", rename.to_string()).host(HOST);
+    data(&request.header("Content-Type", "application/json").send().await);
+    wait_until("both to be void at the other node", async || {
+        let fetched = origin.targets().len();
+        let (rest, query) = (rest(&other).await, query(&other).await);
+        rest.header("x-cache") == Some("MISS")
+            && query.header("x-cache") == Some("MISS")
+            && origin.targets().len() > fetched
+    })
+    .await;
 }
