@@ -101,6 +101,7 @@ fn execute(c: &mut Criterion) {
             deadline: Instant::now() + Duration::from_secs(3600),
             introspection: false,
             trace: false,
+            request_id: None,
         };
         let outcome = runtime.block_on(engine.execute(&plan, &ask, &memory));
         assert!(outcome.errors.is_empty(), "{:?}", outcome.body);

@@ -126,13 +126,16 @@ impl Question {
     pub fn wished(&self) -> Option<Wished<'_>> {
         let host = self.url.authority().map(http::uri::Authority::as_str);
         let host = host.or_else(|| self.headers.get(http::header::HOST)?.to_str().ok())?;
-        let target = self.url.path_and_query().map_or("/", |target| target.as_str());
-        Some(Wished { method: &self.method, host, target })
+        Some(Wished { method: &self.method, host, target: self.target() })
+    }
+
+    /// Path and query.
+    fn target(&self) -> &str {
+        self.url.path_and_query().map_or("/", |target| target.as_str())
     }
 
     fn header(&self) -> pingora_core::Result<RequestHeader> {
-        let target = self.url.path_and_query().map_or("/", |target| target.as_str());
-        let mut request = RequestHeader::build(self.method.clone(), target.as_bytes(), None)?;
+        let mut request = RequestHeader::build(self.method.clone(), self.target().as_bytes(), None)?;
         for (name, value) in &self.headers {
             request.append_header(name.clone(), value.clone())?;
         }

@@ -88,7 +88,7 @@ impl Gateway {
             api_version::called(request, ctx, &self.resources);
         }
         cache::begin(request, ctx, &self.resources);
-        admit::announced_body(request, ctx.planned()?.route.body_limit)?;
+        admit::announced_body(request, graphql::body_limit(&ctx.planned()?.route))?;
         trace::take_over(session, ctx, &self.resources);
         trace::sample(ctx, &self.resources);
         Ok(())

@@ -1,6 +1,9 @@
 //! `traffic.graphql:` — one schema over the REST routes, and what an operation may cost.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -181,7 +184,7 @@ pub struct GraphqlLimitsConfig {
     pub answer: ByteSize,
     /// Bytes of all answers of an operation together.
     pub answers: ByteSize,
-    /// Bytes of documents whose plan is kept.
+    /// Bytes of the plans that are kept.
     pub plans: ByteSize,
     /// Errors in a response; further ones are counted only.
     #[schemars(range(min = 1, max = 10_000))]
@@ -223,9 +226,12 @@ pub struct PersistedConfig {
     /// Which documents those are.
     pub mode: PersistedMode,
     /// With `manifest`: a JSON object of SHA-256 (64 hexadecimal digits) to document. Others
-    /// are refused.
+    /// are refused. A relative path starts at the directory of the file that names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PathBuf>,
+    /// The text of that file.
+    #[serde(skip)]
+    pub text: Arc<str>,
     /// With `automatic`: bytes of documents that are kept.
     pub capacity: ByteSize,
 }
@@ -238,7 +244,7 @@ impl PersistedConfig {
 
 impl Default for PersistedConfig {
     fn default() -> Self {
-        Self { mode: PersistedMode::default(), file: None, capacity: ByteSize::mib(4) }
+        Self { mode: PersistedMode::default(), file: None, text: Arc::default(), capacity: ByteSize::mib(4) }
     }
 }
 
@@ -261,12 +267,30 @@ pub enum PersistedMode {
 pub struct PlaygroundConfig {
     /// Whether browsers get it.
     pub enabled: bool,
-    /// A directory with a page of one's own: `index.html` and what it loads.
+    /// A directory with a page of one's own: `index.html` and what it loads. A relative path
+    /// starts at the directory of the file that names it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dir: Option<PathBuf>,
+    /// That directory, as it was found.
+    #[serde(skip)]
+    pub found: Option<FoundDirectory>,
+}
+
+/// A directory that a key names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundDirectory {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Changes with the files in it.
+    pub stamp: u64,
 }
 
 impl PlaygroundConfig {
+    /// Where a page of one's own is.
+    pub fn root(&self) -> Option<&Path> {
+        self.found.as_ref().map(|found| &*found.path).or(self.dir.as_deref())
+    }
+
     fn is_default(&self) -> bool {
         *self == Self::default()
     }

@@ -12,11 +12,10 @@ use std::{
 };
 
 use super::{
-    Config, bounds,
+    Config, attach, bounds,
     expand::{self, Sources},
     finding::{ConfigError, Finding, Problem, Severity},
-    merge, otel, path,
-    repair::{self, Located},
+    merge, otel, repair,
     source::Source,
     tree::{self, Node, Place, Value},
     validate,
@@ -97,7 +96,7 @@ fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-type Files = Vec<(PathBuf, String)>;
+pub(super) type Files = Vec<(PathBuf, String)>;
 
 fn read_files(path: &Path) -> Result<Files, ConfigError> {
     let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
@@ -130,7 +129,7 @@ fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
     }])
 }
 
-fn read_text(path: &Path) -> io::Result<String> {
+pub(super) fn read_text(path: &Path) -> io::Result<String> {
     if fs::metadata(path)?.len() > FILE_MAX {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "larger than 16 MiB"));
     }
@@ -169,37 +168,19 @@ fn assemble(files: &Files, env: &dyn Fn(&str) -> Option<String>) -> (Source, Ass
     located.append(&mut outcome.findings);
     let ignored = otel::complete(&mut tree, env);
     let texts = files.iter().map(|(_, text)| text.clone()).collect();
-    let mut source = Source { names, texts, tree, substituted: outcome.substituted, attached: Vec::new() };
-    located.extend(attach_schema(files, &mut source));
+    let mut source = Source {
+        names,
+        texts,
+        tree,
+        substituted: outcome.substituted,
+        attached: Vec::new(),
+        directory: None,
+    };
+    located.extend(attach::attach(files, &mut source));
     let complete = syntax.is_empty();
     let mut findings: Vec<_> = located.into_iter().map(|located| source.finding(located)).collect();
     findings.extend(syntax.into_iter().map(|error| source.syntax_error(error)));
     (source, Assembly { findings, ignored, complete })
-}
-
-/// The key that names the schema of GraphQL.
-const SCHEMA: &str = "traffic.graphql.schema";
-
-/// Reads the schema of GraphQL beside the configuration: what it says is configuration too.
-fn attach_schema(files: &Files, source: &mut Source) -> Option<Located> {
-    let found = path::find(&source.tree, SCHEMA);
-    let Value::Text(named) = &found.node.value else { return None };
-    let (named, place) = (PathBuf::from(named), found.place);
-    let directory = files.get(place.file).and_then(|(file, _)| file.parent()).unwrap_or(Path::new(""));
-    let file = directory.join(&named);
-    match read_text(&file) {
-        Ok(text) => {
-            source.attached.push((SCHEMA, source.names.len()));
-            source.names.push(file.display().to_string());
-            source.texts.push(text);
-            None
-        }
-        Err(error) => {
-            let message = format!("cannot read the schema `{}`: {error}", file.display());
-            let hint = "a relative path starts at the directory of the file that names it";
-            Some(Located { place, problem: Problem::new(SCHEMA, message).hint(hint) })
-        }
-    }
 }
 
 fn check<T>(
@@ -216,10 +197,7 @@ fn check<T>(
     findings.extend(located.into_iter().map(|located| source.finding(located)));
     let as_written = findings.is_empty();
     let Some(mut config) = config else { return Err(ConfigError::new(findings)) };
-    if let Some(graphql) = &mut config.traffic.graphql {
-        let attached = source.attached.iter().find(|(path, _)| *path == SCHEMA);
-        graphql.sdl = attached.map(|(_, file)| source.texts[*file].as_str().into()).unwrap_or_default();
-    }
+    attach::complete(&mut config, &source);
 
     let mut problems = bounds::check(&source.tree);
     problems.extend(validate::check(&config));

@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod api_version;
+mod attach;
 pub mod auth;
 mod bounds;
 pub mod cache;

@@ -8,6 +8,7 @@ use std::{
 use super::{
     expand::Substituted,
     finding::{self, ConfigError, Finding, Problem},
+    graphql::FoundDirectory,
     path,
     repair::Located,
     tree::{Node, Place, SyntaxError, Value},
@@ -26,6 +27,8 @@ pub struct Source {
     /// The files that keys name and whose content is part of the configuration: the path of the
     /// key, and the place among the files.
     pub(super) attached: Vec<(&'static str, usize)>,
+    /// The directory whose files are part of the configuration.
+    pub(super) directory: Option<FoundDirectory>,
 }
 
 /// Shorter values are replaced only where the problem is about them: in other
@@ -48,7 +51,8 @@ impl Source {
     /// A number that changes when the files or what was substituted change.
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (&self.names, &self.texts, &self.substituted).hash(&mut hasher);
+        let directory = self.directory.as_ref().map(|directory| (&directory.path, directory.stamp));
+        (&self.names, &self.texts, &self.substituted, directory).hash(&mut hasher);
         hasher.finish()
     }
 

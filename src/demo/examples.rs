@@ -68,6 +68,14 @@ fn api(base: &str) -> Vec<Example> {
             post("/graphql", r#"{"query": "{ patients(limit: 2) { firstName appointments { date } } }"}"#),
             "\"appointments\":[{",
         ),
+        example(
+            "A new patient by a mutation",
+            post(
+                "/graphql",
+                r#"{"query": "mutation { createPatient(input: {firstName: \"Ada\", lastName: \"Said\"}) { id } }"}"#,
+            ),
+            "\"createPatient\":{\"id\":",
+        ),
         example("Log in", post("/api/v1/auth/login", &login), "\"tokenType\": \"Bearer\""),
         example(
             "Who am I",

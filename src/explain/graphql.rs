@@ -51,6 +51,7 @@ pub(super) fn lines(graphql: &Graphql, operation: &Operation, identity: Option<&
         deadline: Instant::now() + Duration::from_secs(1),
         introspection: graphql.config.introspection.allows(roles),
         trace: false,
+        request_id: None,
     };
     match graphql.engine.explain(&plan, &ask) {
         Ok(text) => text.lines().map(str::to_owned).collect(),

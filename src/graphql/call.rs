@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tokio::time::Instant;
 
-use super::schema::SourceId;
+use super::schema::{Coordinate, SourceId};
 
 /// A REST call.
 #[derive(Clone, Debug)]
@@ -129,6 +129,8 @@ pub struct CallRecord {
     pub target: String,
     /// The response path of the field that asked first, without indices.
     pub field: Arc<str>,
+    /// That field in the schema.
+    pub of: Option<Coordinate>,
     /// How many parents it was for.
     pub parents: usize,
     /// The status of the answer, or why there is none.

@@ -7,11 +7,13 @@
 mod arguments;
 mod literal;
 mod scalar;
+mod size;
 mod variables;
 
 pub use arguments::Arguments;
 pub(in crate::graphql) use literal::position;
 pub use literal::{Usage, constant};
+pub(in crate::graphql) use size::of_map as bytes_of;
 pub(in crate::graphql) use variables::type_ref;
 pub use variables::variables;
 

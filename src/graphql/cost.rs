@@ -3,7 +3,7 @@
 //! A field costs its weight (`@cost`), and what is below it as often as there may be items
 //! (`@listSize`). Of the types that an interface or a union may be, the dearest counts.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 use super::{
     errors::{ErrorCode, GraphqlError},
@@ -58,7 +58,14 @@ fn set(cx: &Context<'_>, id: SetId, known: &mut [Option<u64>]) -> Result<u64, Gr
 fn items(cx: &Context<'_>, index: FieldIndex, field: &Field, def: &FieldDef) -> Result<u64, GraphqlError> {
     let Some(size) = &def.list_size else { return Ok(ITEMS_ASSUMED) };
     let limit = u64::from(cx.limits.list);
-    let asked = asked(cx, index, size, def);
+    let asked = match asked(cx, index, size, def) {
+        Some((name, Err(number))) => {
+            let message = format!("Argument \"{name}\" asks for {number} items.");
+            return Err(GraphqlError::new(ErrorCode::BadUserInput, message).at(field.at));
+        }
+        Some((name, Ok(asked))) => Some((name, asked)),
+        None => None,
+    };
     let max = size.max.map_or(limit, u64::from);
     if let Some((name, asked)) = asked.filter(|(_, asked)| *asked > max) {
         let message = format!("Argument \"{name}\" asks for {asked} items; at most {max} are allowed.");
@@ -67,17 +74,17 @@ fn items(cx: &Context<'_>, index: FieldIndex, field: &Field, def: &FieldDef) -> 
     Ok(asked.map_or_else(|| size.assumed.map_or(limit, u64::from), |(_, asked)| asked))
 }
 
+/// What the slicing argument asks for, if it is there. `Err`: a number that no list has.
 fn asked<'a>(
     cx: &Context<'_>,
     index: FieldIndex,
     size: &ListSize,
     def: &'a FieldDef,
-) -> Option<(&'a str, u64)> {
+) -> Option<(&'a str, Result<u64, Number>)> {
     let name = &def.args.get(size.slicing?)?.name;
     let value = cx.arguments(index)?.get(&**name)?;
     match value {
-        // A negative number is none that could be exceeded; the service refuses it.
-        Value::Number(number) => Some((name, number.as_u64().unwrap_or(0))),
+        Value::Number(number) => Some((name, number.as_u64().ok_or_else(|| number.clone()))),
         _ => None,
     }
 }

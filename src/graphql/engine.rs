@@ -1,6 +1,6 @@
 //! The engine: one schema, what it allows, and the plans made for it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -12,7 +12,7 @@ use super::{
     document,
     errors::{ErrorCode, GraphqlError},
     execute, explain,
-    outcome::{Ask, Outcome},
+    outcome::{Ask, Making, Outcome},
     plan::{Introspection, Plan},
     plan_cache::{Key, PlanCache, Prepared},
     precheck,
@@ -67,26 +67,40 @@ impl Engine {
 
     /// Parses, checks and plans a document; the second time, remembers it.
     pub fn prepare(&self, text: &str, operation: Option<&str>) -> Prepared {
+        self.prepare_timed(text, operation).0
+    }
+
+    /// The same, and where the time went; `None`: the document was remembered.
+    pub fn prepare_timed(&self, text: &str, operation: Option<&str>) -> (Prepared, Option<Making>) {
+        let mut making = Making::default();
         if text.len() as u64 > self.limits.query.get() {
             // Too large to be worth a hash.
-            return Prepared::Refused(precheck::text(text, &self.limits).err().unwrap_or_default().into());
+            let errors = precheck::text(text, &self.limits).err().unwrap_or_default();
+            return (Prepared::Refused(errors.into()), Some(making));
         }
         let key = Key::new(text, operation, self.generation);
         if let Some(prepared) = self.plans.get(&key) {
-            return prepared;
+            return (prepared, None);
         }
-        let prepared = match self.plan(text, operation) {
+        let prepared = match self.plan(text, operation, &mut making) {
             Ok(plan) => Prepared::Plan(Arc::new(plan)),
             Err(errors) => Prepared::Refused(errors.into()),
         };
         self.plans.insert(key, text.len(), &prepared);
-        prepared
+        (prepared, Some(making))
     }
 
-    fn plan(&self, text: &str, operation: Option<&str>) -> Result<Plan, Vec<GraphqlError>> {
+    fn plan(
+        &self,
+        text: &str,
+        operation: Option<&str>,
+        making: &mut Making,
+    ) -> Result<Plan, Vec<GraphqlError>> {
         let one = |error| vec![error];
+        let begun = Instant::now();
         precheck::text(text, &self.limits)?;
         let document = document::parse(text).map_err(one)?;
+        making.parse = begun.elapsed();
         precheck::document(&document, &self.limits).map_err(one)?;
         let errors = self.validator.errors(&self.schema, &document, self.limits.errors);
         if !errors.is_empty() {
@@ -94,8 +108,11 @@ impl Engine {
         }
         let operation = document::select(&document, operation).map_err(one)?;
         document::is_served(&self.schema, &operation).map_err(one)?;
+        making.validate = begun.elapsed().saturating_sub(making.parse);
         let name = operation.name.map(|name| name.as_str());
-        Plan::compile(&self.schema, &document, name, &operation.definition.node)
+        let plan = Plan::compile(&self.schema, &document, name, &operation.definition.node);
+        making.compile = begun.elapsed().saturating_sub(making.parse + making.validate);
+        plan
     }
 
     /// Executes a plan that this engine made.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::schema::Position;
+use super::{coerce, schema::Position};
 
 /// What went wrong, for programs: `extensions.code`. Clients rely on these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -122,6 +122,29 @@ impl GraphqlError {
     pub fn at(mut self, position: Position) -> Self {
         self.locations.push(position);
         self
+    }
+
+    /// The bytes that it takes, for the bound of what is kept.
+    pub(super) fn bytes(&self) -> usize {
+        let path: usize = self
+            .path
+            .iter()
+            .map(|step| match step {
+                PathStep::Key(key) => size_of::<PathStep>() + key.len(),
+                PathStep::Index(_) => size_of::<PathStep>(),
+            })
+            .sum();
+        size_of::<Self>()
+            + size_of::<Map<String, Value>>()
+            + self.message.len()
+            + size_of_val(&*self.locations)
+            + path
+            + coerce::bytes_of(&self.extensions)
+    }
+
+    /// The limit that was exceeded, if it is about one.
+    pub fn limit(&self) -> Option<&str> {
+        self.extensions.get("limit")?.as_str()
     }
 
     /// The same error with a member of `extensions`.

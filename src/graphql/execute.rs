@@ -207,14 +207,14 @@ pub(super) async fn execute(
     let begun = Instant::now();
     let context = match Context::new(schema, limits, plan, ask) {
         Ok(context) => context,
-        Err(errors) => return refused(&errors, 0, begun.elapsed()),
+        Err(errors) => return refused(&errors, ask, 0, begun.elapsed()),
     };
     let cost = match cost::cost(&context) {
         Ok(cost) if cost > limits.cost => {
-            return refused(&[too_dear(cost, limits.cost)], cost, begun.elapsed());
+            return refused(&[too_dear(cost, limits.cost)], ask, cost, begun.elapsed());
         }
         Ok(cost) => cost,
-        Err(error) => return refused(&[error], 0, begun.elapsed()),
+        Err(error) => return refused(&[error], ask, 0, begun.elapsed()),
     };
     let admitted = begun.elapsed();
     let mut run = Run::new(&context, read_before, begun);
@@ -226,9 +226,9 @@ pub(super) async fn execute(
 }
 
 /// The outcome of a request that is not executed.
-pub(super) fn refused(errors: &[GraphqlError], cost: u64, admit: Duration) -> Outcome {
+fn refused(errors: &[GraphqlError], ask: &Ask<'_>, cost: u64, admit: Duration) -> Outcome {
     Outcome {
-        body: report::refusal(errors),
+        body: report::refusal(errors, ask.request_id),
         errors: errors.iter().map(|error| error.code).collect(),
         started: false,
         cache: ResponseCache { no_store: true, ..ResponseCache::default() },
@@ -241,7 +241,10 @@ pub(super) fn refused(errors: &[GraphqlError], cost: u64, admit: Duration) -> Ou
 
 fn too_dear(cost: u64, max: u64) -> GraphqlError {
     let message = format!("The operation costs {cost}; at most {max} is allowed.");
-    GraphqlError::new(ErrorCode::CostExceeded, message).with("cost", cost).with("max", max)
+    GraphqlError::new(ErrorCode::CostExceeded, message)
+        .with("limit", "cost")
+        .with("cost", cost)
+        .with("max", max)
 }
 
 #[cfg(test)]

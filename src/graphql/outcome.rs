@@ -21,6 +21,8 @@ pub struct Ask<'a> {
     pub introspection: bool,
     /// Whether `extensions.trace` is wanted and the caller may see it.
     pub trace: bool,
+    /// The id by which the request is found in the log: each error has it.
+    pub request_id: Option<&'a str>,
 }
 
 /// What is known of whoever asks.
@@ -66,6 +68,17 @@ pub struct ResponseCache {
     pub is_private: bool,
     /// Whether it is not to be stored at all: errors, mutations, answers that forbid it.
     pub no_store: bool,
+}
+
+/// Where the time went that it took to make a plan.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Making {
+    /// Reading the document.
+    pub parse: Duration,
+    /// Finding out whether it fits the limits and the schema.
+    pub validate: Duration,
+    /// Compiling the plan.
+    pub compile: Duration,
 }
 
 /// Where the time of an operation went.

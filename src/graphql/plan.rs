@@ -9,6 +9,7 @@ mod collect;
 mod compile;
 mod condition;
 mod shape;
+mod size;
 
 use std::sync::Arc;
 
@@ -23,7 +24,7 @@ pub(super) use shape::{Abstract, Leaf, Shape, ShapeKind};
 use super::{
     caching::Hint,
     coerce::Arguments,
-    schema::{FieldDef, FieldId, Position, Rest, Schema, TypeId},
+    schema::{Coordinate, FieldDef, FieldId, Position, Rest, Schema, TypeId},
 };
 
 /// What an operation does.
@@ -54,6 +55,8 @@ pub struct Plan {
     pub name: Option<Box<str>>,
     /// What the schema says about reusing its response.
     pub hint: Hint,
+    /// The fields of the schema that it asks for, each once.
+    pub uses: Box<[Coordinate]>,
     pub(super) variables: Box<[Positioned<VariableDefinition>]>,
     pub(super) sets: Box<[Set]>,
     pub(super) fields: Box<[Field]>,
@@ -181,12 +184,17 @@ impl Field {
         &self.written_key[usize::from(is_first)..]
     }
 
-    /// Its definition; `None` for `__typename` and introspection.
-    pub(super) fn def<'a>(&self, schema: &'a Schema) -> Option<&'a FieldDef> {
+    /// What it is in the schema; `None` for `__typename` and introspection.
+    pub(super) fn coordinate(&self) -> Option<Coordinate> {
         match self.origin {
             Origin::Typename | Origin::Introspection(_) => None,
-            Origin::Member(id) | Origin::Rest(id) => Some(schema.field(self.parent, id)),
+            Origin::Member(field) | Origin::Rest(field) => Some(Coordinate { ty: self.parent, field }),
         }
+    }
+
+    /// Its definition; `None` for `__typename` and introspection.
+    pub(super) fn def<'a>(&self, schema: &'a Schema) -> Option<&'a FieldDef> {
+        self.coordinate().map(|at| schema.field(at.ty, at.field))
     }
 
     /// The call it makes.

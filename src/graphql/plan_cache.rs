@@ -1,6 +1,6 @@
 //! Plans of documents that were seen before, and refusals of those that were refused.
 //!
-//! Bounded by an estimate of the bytes that its entries take. The key is a hash of everything
+//! Bounded by the bytes that its entries take, counted from what they consist of. The key is a hash of everything
 //! that a plan depends on, so no text is kept.
 
 use std::sync::Arc;
@@ -56,15 +56,13 @@ pub(super) struct PlanCache {
 
 /// What an entry takes besides its plan, generously: key, pointers, the table.
 const ENTRY_BYTES: u64 = 512;
-/// What a plan takes for each byte of its document, generously: a field with its key, path and
-/// arguments is some ten bytes of a document, and half a kilobyte of a plan.
-const PLAN_FACTOR: u64 = 64;
+/// What an entry takes as a rule: for how many of them there is room at first.
+const TYPICAL_BYTES: u64 = 8 << 10;
 
 impl PlanCache {
     /// A cache of at most so many bytes.
     pub fn new(bytes_max: u64) -> Self {
-        let typical = ENTRY_BYTES + 300 * PLAN_FACTOR;
-        let items = usize::try_from(bytes_max / typical).unwrap_or(usize::MAX).clamp(16, 100_000);
+        let items = usize::try_from(bytes_max / TYPICAL_BYTES).unwrap_or(usize::MAX).clamp(16, 100_000);
         Self { entries: Cache::with_weighter(items, bytes_max, ByBytes) }
     }
 
@@ -72,21 +70,17 @@ impl PlanCache {
         self.entries.get(key).map(|entry| entry.prepared)
     }
 
+    /// Keeps what became of a document of so many bytes.
     pub fn insert(&self, key: Key, text_len: usize, prepared: &Prepared) {
-        let bytes = ENTRY_BYTES
-            + match prepared {
-                Prepared::Plan(_) => PLAN_FACTOR.saturating_mul(text_len as u64),
-                Prepared::Refused(errors) => errors
-                    .iter()
-                    .map(|error| {
-                        (size_of::<GraphqlError>() + error.message.len() + 16 * error.locations.len()) as u64
-                    })
-                    .sum(),
-            };
+        let bytes = match prepared {
+            Prepared::Plan(plan) => plan.bytes(text_len),
+            Prepared::Refused(errors) => errors.iter().map(GraphqlError::bytes).sum(),
+        };
+        let bytes = ENTRY_BYTES + bytes as u64;
         self.entries.insert(key, Entry { prepared: prepared.clone(), bytes });
     }
 
-    /// The estimated bytes of all entries.
+    /// The bytes of all entries.
     pub fn bytes(&self) -> u64 {
         self.entries.weight()
     }
@@ -94,5 +88,53 @@ impl PlanCache {
     /// How many documents are remembered.
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graphql::{errors::ErrorCode, plan::Plan, sdl};
+
+    const SDL: &str = "schema @source(name: \"s\", route: \"/\") { query: Query }\n\
+                       type Query { a(x: Int): Thing @rest(source: \"s\", get: \"/a\") }\n\
+                       type Thing { b: Int }";
+
+    fn plan(text: &str) -> Prepared {
+        let schema = sdl::read(SDL).unwrap_or_else(|problems| panic!("{problems:?}")).schema;
+        let document = async_graphql::parser::parse_query(text).unwrap();
+        let (_, operation) = document.operations.iter().next().unwrap();
+        Prepared::Plan(Arc::new(Plan::compile(&schema, &document, None, &operation.node).unwrap()))
+    }
+
+    fn weight(text: &str) -> u64 {
+        let cache = PlanCache::new(64 << 20);
+        cache.insert(Key::new(text, None, 1), text.len(), &plan(text));
+        cache.bytes()
+    }
+
+    #[test]
+    fn plans_and_refusals_never_take_more_than_they_may() {
+        let max = 256 << 10;
+        let cache = PlanCache::new(max);
+        for number in 0..10_000 {
+            let text = format!("{{ a{number}: a(x: {number}) {{ b }} }}");
+            let prepared = match number % 2 {
+                0 => plan("{ c: a(x: 1) { b } }"),
+                _ => Prepared::Refused([GraphqlError::new(ErrorCode::Internal, text.as_str())].into()),
+            };
+            cache.insert(Key::new(&text, None, 1), text.len(), &prepared);
+            assert!(cache.bytes() <= max, "{number}: {} bytes", cache.bytes());
+        }
+        assert!(cache.len() > 50, "{} entries", cache.len());
+    }
+
+    #[test]
+    fn what_a_plan_consists_of_is_counted() {
+        let one = weight("{ a { b } }");
+        assert!(weight("{ a { b c: b d: b } }") >= one + 2 * 200, "each field");
+        let text = "x".repeat(1000);
+        assert!(weight(&format!("{{ a {{ {text}: b }} }}")) >= one + 3 * 1000, "names, paths");
+        assert!(weight("query ($x: Int) { a(x: $x) { b } }") > one + 34 * 100, "variables");
     }
 }

@@ -27,7 +27,7 @@ pub(super) fn response(report: &Report<'_>) -> Bytes {
     let mut out = Vec::with_capacity(report.text.len() + report.text.len() / 4 + 64);
     out.push(b'{');
     if !report.errors.is_empty() {
-        errors(report.errors.iter(), &mut out);
+        errors(report.errors.iter(), report.cx.ask.request_id, &mut out);
         out.push(b',');
     }
     out.extend_from_slice(b"\"data\":");
@@ -40,26 +40,27 @@ pub(super) fn response(report: &Report<'_>) -> Bytes {
     out.into()
 }
 
-/// The response to a request that is not executed: it has no `data`.
-pub(super) fn refusal(list: &[GraphqlError]) -> Bytes {
+/// The response to a request that is not executed: it has no `data`. `request_id` is that of
+/// [`Ask`](super::Ask).
+pub fn refusal(list: &[GraphqlError], request_id: Option<&str>) -> Bytes {
     let mut out = vec![b'{'];
-    errors(list.iter(), &mut out);
+    errors(list.iter(), request_id, &mut out);
     out.push(b'}');
     out.into()
 }
 
-fn errors<'a>(list: impl Iterator<Item = &'a GraphqlError>, out: &mut Vec<u8>) {
+fn errors<'a>(list: impl Iterator<Item = &'a GraphqlError>, request_id: Option<&str>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\"errors\":[");
     for (place, error) in list.enumerate() {
         if place > 0 {
             out.push(b',');
         }
-        value(&error_value(error), out);
+        value(&error_value(error, request_id), out);
     }
     out.push(b']');
 }
 
-fn error_value(error: &GraphqlError) -> Value {
+fn error_value(error: &GraphqlError, request_id: Option<&str>) -> Value {
     let mut members = Map::new();
     members.insert("message".to_owned(), Value::from(&*error.message));
     if !error.locations.is_empty() {
@@ -75,6 +76,9 @@ fn error_value(error: &GraphqlError) -> Value {
     }
     let mut extensions = Map::new();
     extensions.insert("code".to_owned(), Value::from(error.code.as_str()));
+    if let Some(id) = request_id {
+        extensions.insert("requestId".to_owned(), Value::from(id));
+    }
     extensions.extend(error.extensions.iter().map(|(name, value)| (name.clone(), value.clone())));
     members.insert("extensions".to_owned(), extensions.into());
     members.into()

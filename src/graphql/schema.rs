@@ -29,6 +29,15 @@ pub struct FieldId(pub(super) u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SourceId(pub(super) u32);
 
+/// A field by its type and its place there: `Type.field`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Coordinate {
+    /// The type.
+    pub ty: TypeId,
+    /// The field.
+    pub field: FieldId,
+}
+
 impl TypeId {
     /// The index into [`Schema::types`].
     pub fn index(self) -> usize {

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Instant};
 
+use http::Method;
 use pingora_core::{Error, ErrorSource, ErrorType, RetryType};
 use pingora_proxy::Session;
 
@@ -147,8 +148,10 @@ pub fn may_retry(
     kind: Failure,
 ) -> bool {
     let header = session.req_header();
+    // What a mutation does is done once, whatever the method of its call would allow.
+    let once = ctx.inner.is_some() && !header.method.is_safe();
     let request = Request {
-        method: &header.method,
+        method: if once { &Method::POST } else { &header.method },
         has_idempotency_key: header.headers.contains_key("idempotency-key"),
         body_replayable: !session.as_downstream().retry_buffer_truncated(),
     };

@@ -37,7 +37,11 @@ use crate::{
         resources::Resources,
         route::{Action, Route},
     },
+    telemetry::trace::OperationSteps,
 };
+
+/// Asks for the calls of an operation and their times, by the value `1`.
+const TRACE: &str = "x-graphql-trace";
 
 /// Makes responses to GraphQL requests.
 #[async_trait]
@@ -84,6 +88,8 @@ pub struct Operation {
     pub name: Option<Arc<str>>,
     /// `query`, `mutation`, `introspection` or `batch`.
     pub kind: &'static str,
+    /// Where the time went; of a batch, nothing is known.
+    pub steps: OperationSteps,
 }
 
 /// What is known of a request on a route that answers GraphQL.
@@ -93,6 +99,9 @@ pub struct GraphqlUse {
     /// Whether it is for the page to try queries on, or one of its files: the same for all, so
     /// nobody is asked who they are.
     pub page: bool,
+    /// Whether the calls and their times are asked for, where somebody may see them: what tells
+    /// of them is made anew, and not kept.
+    pub wants_trace: bool,
     /// What the URL asks for, on a GET or HEAD.
     pub params: Option<Result<Params, Malformed>>,
     /// What became of it.
@@ -111,7 +120,9 @@ pub fn begin(request: &RequestHeader, route: &Route) -> Option<Box<GraphqlUse>> 
     // Its files are named by the query alone, which no operation is.
     let names_file = query.is_some_and(|name| !name.is_empty() && !name.contains('='));
     let page = by_url && graphql.config.playground.enabled && (wanted.page || names_file);
-    Some(Box::new(GraphqlUse { wanted, page, params, operation: None, made_of: Vec::new() }))
+    let wants_trace =
+        !graphql.config.trace.is_nobody() && request.headers.get(TRACE).is_some_and(|value| value == "1");
+    Some(Box::new(GraphqlUse { wanted, page, wants_trace, params, operation: None, made_of: Vec::new() }))
 }
 
 /// The path under which a response is kept: that of the request, and what it asks for in one
@@ -120,7 +131,7 @@ pub fn begin(request: &RequestHeader, route: &Route) -> Option<Box<GraphqlUse>> 
 /// `None`: it is nothing to be kept.
 pub fn kept_as(path: &str, graphql: &GraphqlUse) -> Option<String> {
     let params = graphql.params.as_ref()?.as_ref().ok()?;
-    if graphql.page || graphql.wanted.media.is_none() {
+    if graphql.page || graphql.wants_trace || graphql.wanted.media.is_none() {
         return None;
     }
     Some(format!("{path}#{}", params.fingerprint()?))
@@ -225,12 +236,17 @@ fn note(operation: Option<Operation>, made_of: Vec<Tag>, ctx: &mut RequestContex
     }
 }
 
+/// Bytes that the body of a request may have.
+pub fn body_limit(route: &Route) -> u64 {
+    match &route.action {
+        Action::Graphql(graphql) => graphql.config.limits.body.get().min(route.body_limit),
+        _ => route.body_limit,
+    }
+}
+
 /// The body of a request, as far as the route and GraphQL allow.
 async fn read_body(session: &mut Session, ctx: &mut RequestContext) -> pingora_core::Result<Bytes> {
-    let limit = match &ctx.planned()?.route.action {
-        Action::Graphql(graphql) => graphql.config.limits.body.get(),
-        _ => 0,
-    };
+    let limit = body_limit(&ctx.planned()?.route);
     let mut body = BytesMut::new();
     let mut first = None;
     while let Some(piece) = session.read_request_body().await.map_err(pingora_core::Error::into_down)? {

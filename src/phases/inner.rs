@@ -68,6 +68,8 @@ pub struct Call {
     pub body_max: usize,
     /// When the answer is of no use any more.
     pub deadline: Instant,
+    /// The path of the field that it is made for, for its span.
+    pub field: Option<Arc<str>>,
 }
 
 /// What goes along with a session, unseen by Pingora.
@@ -113,11 +115,12 @@ impl Origin {
 /// # Errors
 /// Why there is no whole answer. A refusal is an answer.
 pub async fn ask(origin: &Origin, call: Call, resources: &Resources) -> Result<Answer, Failure> {
-    let Call { mut request, body, body_max, deadline } = call;
+    let Call { mut request, body, body_max, deadline, field } = call;
+    let inner = Inner::new(field);
     if body.is_empty() {
         let mut ctx = RequestContext::new();
         origin.enter(&mut ctx);
-        ctx.inner = Some(Inner::default());
+        ctx.inner = Some(inner.clone());
         if let Some(mut found) = memory::find(&mut request, &mut ctx, resources).await {
             if found.body.len() > body_max {
                 return Err(Failure::TooLarge);
@@ -129,7 +132,7 @@ pub async fn ask(origin: &Origin, call: Call, resources: &Resources) -> Result<A
             return Ok(Answer { head: found.response, body: found.body, told });
         }
     }
-    let (waits, inner) = (DeadlineHandle::default(), Inner::default());
+    let waits = DeadlineHandle::default();
     let digest = Digest { socket_digest: origin.socket.clone(), ..Digest::default() };
     let (session, awaited) = InnerRequest::session(request, body, body_max, digest, waits.clone());
     let companion = Companion { origin: origin.clone(), deadline: waits, inner: inner.clone() };

@@ -57,8 +57,10 @@ pub fn build(
         Some(section) => problems.take("traffic.api_versions", Versions::compile(section)).map(Arc::new),
         None => None,
     };
-    let graphql =
-        config.graphql.as_ref().and_then(|section| graphql::compile(section, previous, &mut problems));
+    let graphql = config
+        .graphql
+        .as_ref()
+        .and_then(|section| graphql::compile(section, previous, resources, &mut problems));
     let builder = RouteBuilder {
         config,
         graphql: graphql.as_ref(),

@@ -25,6 +25,16 @@ label! {
 }
 
 label! {
+    /// What was known of a document.
+    PlanLookup {
+        /// Its plan, or why it is refused.
+        Hit = "hit",
+        /// Nothing: it was read.
+        Miss = "miss",
+    }
+}
+
+label! {
     /// How a call for an operation ended.
     SubrequestResult {
         /// With an answer that was stored.

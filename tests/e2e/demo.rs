@@ -61,3 +61,32 @@ async fn both_versions_of_a_patient_come_through_the_gateway() {
     assert_eq!(v1["lastName"], v2["name"]["family"]);
     assert_eq!(v1["email"], v2["contact"]["email"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn patients_and_appointments_are_made_by_graphql() {
+    let demo = Demo::start("1ms").await;
+    let client = Client::new(demo.gateway.address());
+    let ask = async |query: String| -> serde_json::Value {
+        let body = serde_json::json!({ "query": query }).to_string();
+        let request = client.post("/graphql", body).header("Content-Type", "application/json");
+        request.send().await.json()
+    };
+    let patient = "createPatient(input: { firstName: \"Ada\", lastName: \"Said\" }) { id firstName }";
+    let made = ask(format!("mutation {{ {patient} }}")).await;
+    let id = made["data"]["createPatient"]["id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
+    let booked = ask(format!(
+        "mutation {{ createAppointment(input: {{ patientId: {id}, date: \"2027-05-03\", time: \"09:30\" }}) \
+         {{ id status }} }}"
+    ))
+    .await;
+    assert!(booked["data"]["createAppointment"]["id"].is_string(), "{booked}");
+    let seen = ask(format!("{{ patient(id: {id}) {{ firstName appointments {{ date }} }} }}")).await;
+    let expected = serde_json::json!({ "firstName": "Ada", "appointments": [{ "date": "2027-05-03" }] });
+    assert_eq!(seen["data"]["patient"], expected, "{seen}");
+    let refused =
+        ask("mutation { createPatient(input: { firstName: \"\", lastName: \"x\" }) { id } }".to_owned())
+            .await;
+    let extensions = &refused["errors"][0]["extensions"];
+    assert_eq!(extensions["code"], "BAD_USER_INPUT", "{refused}");
+    assert!(extensions["problem"]["errors"][0]["field"].is_string(), "{refused}");
+}

@@ -66,6 +66,7 @@ async fn run(engine: &Engine, data: &Value, case: &Case) -> Value {
         deadline: Instant::now() + Duration::from_secs(10),
         introspection: true,
         trace: false,
+        request_id: None,
     };
     let outcome = engine.execute(&plan, &ask, &Rest::new(data)).await;
     serde_json::from_slice(&outcome.body).expect("a response is JSON")

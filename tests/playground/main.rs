@@ -6,7 +6,7 @@
 use std::{fs, path::Path, process::Command};
 
 use http::{HeaderMap, Method};
-use nilegate::services::graphql::playground::{Asked, Playground};
+use nilegate::runtime::graphql::playground::{Asked, Playground};
 
 #[test]
 fn the_page_queries_completes_and_shows_the_schema() {

@@ -45,8 +45,24 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
         let message = "`file` has no effect without `mode: manifest`";
         problems.push(Problem::new(format!("{here}.persisted.file"), message));
     }
+    if graphql.playground.dir.is_some() && graphql.playground.enabled {
+        own_page(config, problems);
+    }
     if graphql.playground.dir.is_some() && !graphql.playground.enabled {
         let message = "`dir` has no effect without `enabled: true`";
         problems.push(Problem::new(format!("{here}.playground.dir"), message));
+    }
+}
+
+/// Files of an own page are found below the endpoint, which its route has to cover.
+fn own_page(config: &Config, problems: &mut Vec<Problem>) {
+    let routes = config.traffic.routes.iter().enumerate();
+    for (index, route) in routes.filter(|(_, route)| route.graphql.is_some()) {
+        let paths = route.matches.path.iter().flat_map(|paths| paths.as_slice());
+        for path in paths.filter(|path| !path.ends_with("/**")) {
+            let message = "the files of `traffic.graphql.playground.dir` are not found on this route";
+            let at = format!("traffic.routes[{index}].match.path");
+            problems.push(Problem::warning(at, message).hint(format!("write `{path}/**`")));
+        }
     }
 }

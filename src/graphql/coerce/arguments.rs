@@ -15,16 +15,16 @@ use crate::graphql::{
 /// The arguments of a field as its document gives them: coerced, but for variables.
 #[derive(Clone, Debug)]
 pub struct Arguments {
-    fixed: Map<String, Value>,
-    open: Vec<Open>,
+    pub(super) fixed: Map<String, Value>,
+    pub(super) open: Vec<Open>,
 }
 
 /// An argument with a variable in it.
 #[derive(Clone, Debug)]
-struct Open {
-    name: Box<str>,
-    input: Input,
-    default: Option<Value>,
+pub(super) struct Open {
+    pub(super) name: Box<str>,
+    pub(super) input: Input,
+    pub(super) default: Option<Value>,
     non_null: bool,
     at: Position,
 }

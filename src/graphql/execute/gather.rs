@@ -16,7 +16,7 @@ use crate::graphql::{
     failure::Refusal,
     json::{Json, NodeId},
     plan::FieldIndex,
-    schema::{Rest, SourceId},
+    schema::{Coordinate, Rest, SourceId},
     template::{Scope, Target, Unfit},
 };
 
@@ -42,6 +42,8 @@ pub(super) struct Level {
 pub(super) struct Pending {
     pub(super) id: CallId,
     pub(super) call: Call,
+    /// The field of the schema that asked first.
+    pub(super) of: Option<Coordinate>,
     /// How many parents it is for.
     pub(super) parents: usize,
     /// What it makes void if it succeeds.
@@ -184,7 +186,8 @@ impl<'a> Run<'a> {
             field: Arc::clone(&cx.plan.field(index).path),
         };
         let invalidates = self.invalidates(index, rest);
-        level.calls.push(Pending { id, call, parents, invalidates });
+        let of = cx.plan.field(index).coordinate();
+        level.calls.push(Pending { id, call, of, parents, invalidates });
         id
     }
 

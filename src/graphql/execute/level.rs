@@ -10,7 +10,7 @@ use crate::graphql::{
     caching::Allowed,
     call::{CallRecord, Fetch},
     complete::{Completer, Errors, Failed, Found, Way},
-    errors::GraphqlError,
+    errors::{ErrorCode, GraphqlError},
     failure::Refusal,
     json::{Hint, Json, NodeId},
     outcome::{Outcome, Timings},
@@ -166,6 +166,16 @@ impl<'a> Run<'a> {
     pub(super) fn found(&mut self, slot: SlotId, field: &Field, json: Option<&Arc<Json>>, found: Found<'_>) {
         if !self.tree.is_alive(slot) {
             return;
+        }
+        // One answer may be asked for under many names.
+        let max = self.cx.limits.answers.0;
+        if self.text.len() as u64 > max {
+            let message = format!("The response is larger than {max} bytes.");
+            return self.fail(
+                slot,
+                field,
+                GraphqlError::new(ErrorCode::QueryTooComplex, message).with("max", max),
+            );
         }
         let empty;
         let json = match json {

@@ -115,7 +115,7 @@ impl Run<'_> {
     }
 
     fn receive(&mut self, pending: Pending, sent: Sent) {
-        let Pending { id, call, parents, invalidates } = pending;
+        let Pending { id, call, of, parents, invalidates } = pending;
         let (result, cache) = match &sent.result {
             Ok(answer) => (Ok(answer.status), answer.cache),
             Err(failure) => (Err(*failure), CacheResult::Bypass),
@@ -137,6 +137,7 @@ impl Run<'_> {
             method: call.method,
             target: call.target,
             field: call.field,
+            of,
             parents,
             result,
             cache,

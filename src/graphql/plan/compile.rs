@@ -53,8 +53,12 @@ impl Plan {
             known: HashMap::new(),
         };
         compiler.set(root, vec![(&operation.selection_set.node, ConditionId::ALWAYS)], "")?;
+        let mut uses: Vec<_> = compiler.fields.iter().filter_map(Field::coordinate).collect();
+        uses.sort_unstable();
+        uses.dedup();
         let mut plan = Plan {
             kind,
+            uses: uses.into(),
             name: name.map(Box::from),
             hint: caching::Hint::default(),
             variables: operation.variable_definitions.clone().into(),
@@ -241,6 +245,8 @@ fn directives(condition: &Condition, at: Pos) -> Vec<Positioned<Directive>> {
 
 fn too_large() -> GraphqlError {
     GraphqlError::new(ErrorCode::QueryTooComplex, "the document selects too much in too many ways")
+        .with("limit", "plan")
+        .with("max", FIELDS_MAX)
 }
 
 fn unexpected(name: &str) -> GraphqlError {

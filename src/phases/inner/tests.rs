@@ -122,7 +122,7 @@ fn call(method: Method, target: &str, body: &'static str) -> Call {
         request.insert_header("content-length", body.len().to_string()).unwrap();
     }
     let deadline = Instant::now() + Duration::from_secs(20);
-    Call { request, body: Bytes::from_static(body.as_bytes()), body_max: 100, deadline }
+    Call { request, body: Bytes::from_static(body.as_bytes()), body_max: 100, deadline, field: None }
 }
 
 #[tokio::test]

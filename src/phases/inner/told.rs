@@ -44,11 +44,22 @@ pub struct Told {
 #[derive(Clone, Default)]
 pub struct Inner {
     told: Arc<OnceLock<Told>>,
+    field: Option<Arc<str>>,
     /// What the last answer of a backend allows.
     judged: Option<(Option<Lent>, Vec<Tag>)>,
 }
 
 impl Inner {
+    /// Of a request that is made for the field with this path.
+    pub(super) fn new(field: Option<Arc<str>>) -> Self {
+        Self { field, ..Self::default() }
+    }
+
+    /// The path of the field that the request is made for.
+    pub fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
     /// What was left; nothing, if no answer came.
     pub(super) fn take(&self) -> Told {
         self.told.get().cloned().unwrap_or_default()

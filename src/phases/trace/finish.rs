@@ -8,13 +8,17 @@ use super::settings;
 use crate::{
     phases::{
         context::{EndedAttempt, RequestContext, Telling},
+        inner::Inner,
         observe::Exchange,
         route,
     },
     runtime::resources::Resources,
     telemetry::{
         reason::ErrorReason,
-        trace::{AttemptRecord, CacheRecord, Ending, KeepRule, Kept, RequestRecord, RequestTrace, Spans},
+        trace::{
+            AttemptRecord, CacheRecord, Ending, KeepRule, Kept, OperationRecord, RequestRecord, RequestTrace,
+            Spans,
+        },
     },
 };
 
@@ -133,7 +137,12 @@ fn tell(
             status: exchange.status,
             error,
             upstream: ctx.target().map(|target| target.name()),
-            graphql: operation.map(|operation| (operation.kind, operation.name.as_deref())),
+            graphql: operation.map(|operation| OperationRecord {
+                kind: operation.kind,
+                name: operation.name.as_deref(),
+                steps: &operation.steps,
+            }),
+            field: ctx.inner.as_ref().and_then(Inner::field),
             api_version: version.map(|version| version.versions.name(version.wish.version)),
             attempts: &attempts,
             cache,

@@ -86,6 +86,7 @@ impl Refused {
                 error: Some(error),
                 upstream: None,
                 graphql: None,
+                field: None,
                 api_version: None,
                 attempts: &[],
                 cache: None,

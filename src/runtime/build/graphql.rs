@@ -8,6 +8,7 @@ use crate::{
     routing::Entry,
     runtime::{
         graphql::Graphql,
+        resources::Resources,
         route::{Action, Route},
         snapshot::Snapshot,
     },
@@ -17,14 +18,16 @@ use crate::{
 pub(super) fn compile(
     section: &GraphqlConfig,
     previous: Option<&Snapshot>,
+    resources: &Resources,
     problems: &mut Problems,
 ) -> Option<Arc<Graphql>> {
     let before = previous.and_then(Snapshot::graphql);
-    if let Some(before) = before.filter(|before| before.config == *section && before.manifest.is_none()) {
+    if let Some(before) = before.filter(|before| before.config == *section) {
         return Some(Arc::clone(before));
     }
     let generation = previous.map_or(1, |previous| previous.generation + 1);
-    problems.take("traffic.graphql", Graphql::compile(section, generation)).map(Arc::new)
+    let compiled = Graphql::compile(section, generation, resources.metrics.graphql());
+    problems.take("traffic.graphql", compiled).map(Arc::new)
 }
 
 impl RouteBuilder<'_> {

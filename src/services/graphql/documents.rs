@@ -106,7 +106,7 @@ impl Documents {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::graphql::GraphqlConfig;
+    use crate::{config::graphql::GraphqlConfig, telemetry::metrics::Metrics};
 
     const QUERY: &str = "{ a }";
 
@@ -115,7 +115,8 @@ mod tests {
                    type Query { a: Int @rest(source: \"s\", get: \"/a\") }";
         let mut config = GraphqlConfig::with_schema("schema.graphql", sdl);
         config.persisted.mode = mode;
-        Graphql::compile(&config, 1).map_err(|problems| format!("{problems:?}")).unwrap()
+        let metrics = Metrics::new("0", "0").unwrap();
+        Graphql::compile(&config, 1, metrics.graphql()).map_err(|problems| format!("{problems:?}")).unwrap()
     }
 
     fn params(query: Option<&str>, hash: Option<&str>) -> Params {

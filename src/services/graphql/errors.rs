@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use crate::{
     graphql::{ErrorCode, GraphqlError},
@@ -81,32 +81,9 @@ impl HttpError {
     /// The body.
     pub fn body(self, request_id: &str) -> Bytes {
         let extensions = json!({ "code": self.code(), "requestId": request_id });
-        body(vec![json!({ "message": self.message(), "extensions": extensions })])
+        let error = json!({ "message": self.message(), "extensions": extensions });
+        json!({ "errors": [error] }).to_string().into()
     }
-}
-
-/// The body of a request whose document is refused.
-pub fn refused(errors: &[GraphqlError], request_id: &str) -> Bytes {
-    body(errors.iter().map(|error| to_json(error, request_id)).collect())
-}
-
-fn body(errors: Vec<Value>) -> Bytes {
-    json!({ "errors": errors }).to_string().into()
-}
-
-fn to_json(error: &GraphqlError, request_id: &str) -> Value {
-    let mut members = Map::new();
-    members.insert("message".to_owned(), error.message.as_str().into());
-    if !error.locations.is_empty() {
-        let places = error.locations.iter().map(|at| json!({ "line": at.line, "column": at.column }));
-        members.insert("locations".to_owned(), places.collect());
-    }
-    let mut extensions = Map::new();
-    extensions.insert("code".to_owned(), error.code.as_str().into());
-    extensions.insert("requestId".to_owned(), request_id.into());
-    extensions.extend((*error.extensions).clone());
-    members.insert("extensions".to_owned(), extensions.into());
-    Value::Object(members)
 }
 
 /// A document that is named and not known, or that may not be named.

@@ -54,7 +54,8 @@ impl graphql::Fetch for Calls<'_> {
         let request = self.request(&call).ok_or(CallFailure::Invalid)?;
         let body = call.body.unwrap_or_default();
         let deadline = call.deadline.into_std();
-        let call = inner::Call { request, body, body_max: call.answer_max, deadline };
+        let (body_max, field) = (call.answer_max, Some(call.field));
+        let call = inner::Call { request, body, body_max, deadline, field };
         match inner::ask(&self.origin, call, self.resources).await {
             Ok(answer) => self.answer(answer),
             Err(Failure::TooLarge) => Err(CallFailure::TooLarge),
@@ -113,7 +114,9 @@ impl<'a> Calls<'a> {
             // None was asked for.
             return Err(CallFailure::Invalid);
         }
-        let reuse = self.reuse(&head.headers, told.lent);
+        // That something is not there is nothing to be kept: it may be there next time.
+        let lent = told.lent.filter(|_| head.status.is_success());
+        let reuse = self.reuse(&head.headers, lent);
         self.made_of.lock().tags.extend(told.tags);
         Ok(Answer {
             status: head.status,
@@ -132,8 +135,9 @@ impl<'a> Calls<'a> {
         };
         let mut is_private = lent.is_private;
         // Also of a request that lacks such a field: the next one may have it.
-        let passed_on =
-            |sent: &&[u8]| self.forward.iter().find(|name| name.as_str().as_bytes().eq_ignore_ascii_case(sent));
+        let passed_on = |sent: &&[u8]| {
+            self.forward.iter().find(|name| name.as_str().as_bytes().eq_ignore_ascii_case(sent))
+        };
         for name in vary.names().iter().filter_map(passed_on) {
             if *name == header::AUTHORIZATION {
                 is_private = true;

@@ -121,7 +121,7 @@ async fn batch(runner: &run::Runner<'_>, items: Vec<Result<Params, Malformed>>) 
         body: body.into(),
         cache: None,
         fields,
-        operation: Some(Operation { name: None, kind: "batch" }),
+        operation: Some(Operation { name: None, kind: "batch", steps: Default::default() }),
         made_of: MadeOf::default(),
     })
 }

@@ -12,7 +12,6 @@ mod fetch;
 mod http;
 mod observe;
 mod page;
-pub mod playground;
 mod reply;
 mod run;
 mod void;
@@ -21,7 +20,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use self::{documents::Documents, page::Page};
+use self::documents::Documents;
 use crate::{
     phases::{
         graphql::{Asked, Responder, Response},
@@ -35,14 +34,13 @@ use crate::{
 pub struct Service {
     /// The documents that clients have sent with their hash, whatever the generation.
     documents: Documents,
-    page: Page,
     metrics: Arc<GraphqlMetrics>,
 }
 
 impl Service {
     /// A service that knows no documents yet.
     pub fn new(metrics: Arc<GraphqlMetrics>) -> Self {
-        Self { documents: Documents::new(), page: Page::default(), metrics }
+        Self { documents: Documents::new(), metrics }
     }
 }
 
@@ -51,7 +49,7 @@ impl Responder for Service {
     async fn respond(&self, asked: Asked<'_>) -> pingora_core::Result<Response> {
         match &asked.ctx.planned()?.route.action {
             Action::Graphql(graphql) if asked.ctx.graphql.as_ref().is_some_and(|graphql| graphql.page) => {
-                self.page.respond(graphql, &asked)
+                page::respond(graphql, &asked)
             }
             Action::Graphql(graphql) => http::respond(self, graphql, &asked).await,
             _ => Err(Rejection::OutOfOrder.into()),

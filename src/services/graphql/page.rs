@@ -1,61 +1,36 @@
 //! The page to try queries on, as the current schema's section has it.
 
-use std::sync::{Arc, Weak};
-
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use parking_lot::Mutex;
 use pingora_http::ResponseHeader;
 
-use super::playground::{self, Playground};
 use crate::{
     phases::graphql::{Asked, Response},
-    runtime::graphql::Graphql,
+    runtime::graphql::{Graphql, playground},
 };
 
-/// The page of the generation that was asked for last.
+/// The answer to a request for the page or one of its files.
 ///
-/// An operator's own page is read once a generation, by the first request for it.
-#[derive(Default)]
-pub struct Page(Mutex<Option<(Weak<Graphql>, Option<Playground>)>>);
-
-impl Page {
-    fn of(&self, graphql: &Arc<Graphql>) -> Option<Playground> {
-        let mut held = self.0.lock();
-        if let Some((generation, page)) = &*held
-            && generation.as_ptr() == Arc::as_ptr(graphql)
-        {
-            return page.clone();
-        }
-        let page = Playground::compile(graphql.config.playground.dir.as_deref());
-        let page = page.inspect_err(|problem| tracing::error!("playground: {}", problem.message)).ok();
-        *held = Some((Arc::downgrade(graphql), page.clone()));
-        page
+/// # Errors
+/// If a field cannot be set.
+pub fn respond(graphql: &Graphql, asked: &Asked<'_>) -> pingora_core::Result<Response> {
+    let request = &asked.request;
+    let plan = asked.ctx.planned()?;
+    let question = playground::Asked {
+        method: &request.method,
+        below: below(&plan.pattern, request.uri.path()),
+        query: request.uri.query(),
+        headers: &request.headers,
+        wants_page: asked.ctx.graphql.as_ref().is_some_and(|graphql| graphql.wanted.page),
+    };
+    let answer = graphql.playground.as_ref().and_then(|page| page.answer(&question));
+    let Some(answer) = answer else { return not_found() };
+    let (parts, body) = answer.into_parts();
+    let mut head = ResponseHeader::build(parts.status, Some(parts.headers.len()))?;
+    for (name, value) in &parts.headers {
+        head.append_header(name, value)?;
     }
-
-    /// The answer to a request for the page or one of its files.
-    ///
-    /// # Errors
-    /// If a field cannot be set.
-    pub fn respond(&self, graphql: &Arc<Graphql>, asked: &Asked<'_>) -> pingora_core::Result<Response> {
-        let request = &asked.request;
-        let plan = asked.ctx.planned()?;
-        let question = playground::Asked {
-            method: &request.method,
-            below: below(&plan.pattern, request.uri.path()),
-            query: request.uri.query(),
-            headers: &request.headers,
-            wants_page: asked.ctx.graphql.as_ref().is_some_and(|graphql| graphql.wanted.page),
-        };
-        let answer = self.of(graphql).and_then(|page| page.answer(&question));
-        let Some(answer) = answer else { return not_found() };
-        let (parts, body) = answer.into_parts();
-        let mut head = ResponseHeader::build(parts.status, Some(parts.headers.len()))?;
-        for (name, value) in &parts.headers {
-            head.append_header(name, value)?;
-        }
-        Ok(Response { head, body, operation: None, made_of: Vec::new() })
-    }
+    Ok(Response { head, body, operation: None, made_of: Vec::new() })
 }
 
 /// What a path has below the endpoint: where the route is for all below it, too.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{
     Service,
     documents::{Document, Missing},
-    errors::{self, HttpError},
+    errors::HttpError,
     fetch::{Calls, MadeOf, passed_on},
     observe,
     reply::Reply,
@@ -18,15 +18,13 @@ use super::{
 use crate::{
     auth::Identity,
     graphql::{
-        Ask, ErrorCode, GraphqlError, Outcome, Prepared, ResponseCache,
+        self, Ask, ErrorCode, GraphqlError, Outcome, Prepared, ResponseCache,
         plan::{OperationKind, Plan},
     },
-    phases::graphql::{self, Asked, Media, Operation, Params},
+    phases::graphql::{Asked, Media, Operation, Params, caller},
     runtime::graphql::Graphql,
+    telemetry::trace::OperationSteps as Steps,
 };
-
-/// Asks for the calls of an operation and their times.
-const TRACE: &str = "x-graphql-trace";
 
 /// Runs the operations of one request.
 pub struct Runner<'a> {
@@ -67,7 +65,11 @@ impl<'a> Runner<'a> {
             Err(Missing::HashMismatch) => return Err(HttpError::HashMismatch),
             Err(Missing::Refused(error)) => return Ok(self.refused(std::slice::from_ref(&*error))),
         };
-        let plan = match self.graphql.engine.prepare(&document.text, params.operation.as_deref()) {
+        let begun = Instant::now().into_std();
+        let engine = &self.graphql.engine;
+        let (prepared, making) = engine.prepare_timed(&document.text, params.operation.as_deref());
+        observe::prepared(&self.service.metrics, engine, making.is_some());
+        let plan = match prepared {
             Prepared::Plan(plan) => plan,
             Prepared::Refused(errors) => return Ok(self.refused(&errors)),
         };
@@ -78,30 +80,38 @@ impl<'a> Runner<'a> {
         if plan.kind == OperationKind::Mutation {
             self.asked.changes.store(true, Ordering::Relaxed);
         }
+        let executed = Instant::now().into_std();
         let (outcome, made_of) = self.execute(&plan, params).await;
+        let steps = observe::steps(begun, making, executed, executed.elapsed());
         if !outcome.invalidated.is_empty() {
             void::void(&outcome.invalidated, self.asked).await;
         }
-        observe::executed(&self.service.metrics, &plan, &outcome, self.asked.ctx.started_at.elapsed());
-        Ok(self.reply(&plan, outcome, made_of, reads))
+        let took = self.asked.ctx.started_at.elapsed();
+        observe::executed(&self.service.metrics, &self.graphql.fields, &plan, &outcome, took);
+        Ok(self.reply(&plan, outcome, made_of, reads, steps))
     }
 
     async fn execute(&self, plan: &Plan, params: &Params) -> (Outcome, MadeOf) {
         let identity = self.asked.ctx.identity.as_deref();
         let roles = identity.map_or(&[][..], Identity::roles);
         let config = &self.graphql.config;
-        let wants_trace = self.asked.request.headers.get(TRACE).is_some_and(|value| value == "1");
         let ask = Ask {
             variables: params.variables.as_ref(),
-            caller: graphql::caller(identity),
+            caller: caller(identity),
             deadline: self.deadline,
             introspection: config.introspection.allows(roles),
-            trace: wants_trace && config.trace.allows(roles),
+            trace: self.wants_trace() && config.trace.allows(roles),
+            request_id: Some(self.request_id()),
         };
         let (origin, resources) = (self.asked.origin.clone(), self.asked.resources);
         let calls = Calls::new(origin, &self.fields, &self.graphql.forward, resources);
         let outcome = self.graphql.engine.execute(plan, &ask, &calls).await;
         (outcome, calls.made_of())
+    }
+
+    /// Whether the calls of the operation and their times are asked for.
+    fn wants_trace(&self) -> bool {
+        self.asked.ctx.graphql.as_ref().is_some_and(|graphql| graphql.wants_trace)
     }
 
     /// The schema has accepted the document: others may name it.
@@ -111,21 +121,21 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Only what was asked for by GET is kept: `reads`.
-    fn reply(&self, plan: &Plan, outcome: Outcome, made_of: MadeOf, reads: bool) -> Reply {
+    /// Only what was asked for by GET is kept: `reads`. A trace is of one execution alone.
+    fn reply(&self, plan: &Plan, outcome: Outcome, made_of: MadeOf, reads: bool, steps: Steps) -> Reply {
         let Outcome { body, errors, started, cache, .. } = outcome;
         let (status, fields) = match started {
             true => (StatusCode::OK, Vec::new()),
             false => self.request_error(&errors),
         };
-        let kept = reads && started && errors.is_empty();
+        let kept = reads && started && errors.is_empty() && !self.wants_trace();
         let name = plan.name.as_deref().map(Arc::from);
         Reply {
             status,
             body,
             cache: Some(if kept { cache } else { ResponseCache { no_store: true, ..cache } }),
             fields,
-            operation: Some(Operation { name, kind: plan.kind.as_str() }),
+            operation: Some(Operation { name, kind: plan.kind.as_str(), steps }),
             made_of,
         }
     }
@@ -134,7 +144,7 @@ impl<'a> Runner<'a> {
         let codes: Vec<ErrorCode> = errors.iter().map(|error| error.code).collect();
         observe::rejected(&self.service.metrics, errors);
         let (status, fields) = self.request_error(&codes);
-        let body = errors::refused(errors, self.request_id());
+        let body = graphql::refusal(errors, Some(self.request_id()));
         Reply { status, body, cache: None, fields, operation: None, made_of: MadeOf::default() }
     }
 

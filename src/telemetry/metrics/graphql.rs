@@ -1,5 +1,7 @@
 //! What is counted for GraphQL.
 
+mod fields;
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
@@ -7,10 +9,12 @@ use arc_swap::ArcSwap;
 use super::{
     family::Family,
     handles::Handles,
-    instrument::{Bounds, COUNT, Counter, Histogram, REQUEST},
+    instrument::{Bounds, COUNT, Counter, Gauge, Histogram, REQUEST},
     registry::{MetricsError, Registrar},
 };
-use crate::telemetry::graphql::{OperationResult, OperationType, SubrequestResult};
+use crate::telemetry::graphql::{OperationResult, OperationType, PlanLookup, SubrequestResult};
+
+pub use fields::{FieldMetrics, FieldName};
 
 /// Names of operations that have series of their own. They come from clients: further ones
 /// share a series.
@@ -19,6 +23,8 @@ const NAMES: usize = 100;
 const NAME_MAX: usize = 100;
 /// Services that have series of their own. They come from schemas.
 const SERVICES: usize = 1000;
+/// Codes and limits that have series of their own. There are not half as many.
+const REASONS: usize = 100;
 /// Stands for operations without a name, and for those of too many. Names of GraphQL look
 /// like neither.
 const ANONYMOUS: &str = "-";
@@ -33,10 +39,15 @@ pub struct GraphqlMetrics {
     calls: Histogram,
     batches: Histogram,
     complexity: Histogram,
+    plan_lookups: Handles<PlanLookup, Counter>,
+    plans: Gauge,
+    plan_bytes: Gauge,
     anonymous: Arc<OperationMetrics>,
     others: Arc<OperationMetrics>,
     operations: Named<OperationMetrics>,
     services: Named<ServiceMetrics>,
+    errors: Named<Counter>,
+    rejected: Named<Counter>,
 }
 
 struct Families {
@@ -46,6 +57,8 @@ struct Families {
     subrequest_durations: Family<Histogram>,
     errors: Family<Counter>,
     rejected: Family<Counter>,
+    fields: Family<Counter>,
+    resolvers: Family<Histogram>,
 }
 
 /// Handles by a name that is known only when it comes: few, and hardly ever new ones, so that
@@ -83,8 +96,19 @@ impl GraphqlMetrics {
             errors: r.counter("graphql_errors_total",
                 "Errors in responses, by code.", &["code"])?,
             rejected: r.counter("graphql_rejected_total",
-                "Requests rejected before an operation was executed.", &["reason"])?,
+                "Requests rejected before an operation was executed, by the limit or else by the code.",
+                &["reason"])?,
+            fields: r.counter("graphql_fields_total",
+                "Operations that asked for a field, by type and name.", &["field"])?,
+            resolvers: r.histogram("graphql_resolver_duration_seconds",
+                "Time of calls, by the type and name of the field they were made for.", &["field"], REQUEST)?,
         };
+        let plan_lookups = r.counter("graphql_plan_cache_lookups_total",
+            "Documents by whether they had been seen before.", &["result"])?;
+        let plans = r.gauge("graphql_plan_cache_entries",
+            "Documents that are remembered.", &[])?.get(&[]);
+        let plan_bytes = r.gauge("graphql_plan_cache_bytes",
+            "Bytes of what is remembered of documents.", &[])?.get(&[]);
         let calls = r.histogram("graphql_operation_subrequests",
             "Calls made for one operation.", &[], COUNT)?.get(&[]);
         let batches = r.histogram("graphql_batch_size",
@@ -96,7 +120,10 @@ impl GraphqlMetrics {
             others: Arc::new(families.operation(OTHERS)),
             operations: Named::default(),
             services: Named::default(),
-            families, calls, batches, complexity,
+            errors: Named::default(),
+            rejected: Named::default(),
+            plan_lookups: Handles::new(&plan_lookups, &[]),
+            families, calls, batches, complexity, plans, plan_bytes,
         }))
     }
 
@@ -136,12 +163,34 @@ impl GraphqlMetrics {
 
     /// Counts an error of a response.
     pub fn error(&self, code: &'static str) {
-        self.families.errors.get(&[code]).inc();
+        let make = || self.families.errors.get(&[code]);
+        if let Some(count) = named(&self.errors, code, REASONS, make) {
+            count.inc();
+        }
     }
 
-    /// Counts a request that was rejected.
-    pub fn rejected(&self, reason: &'static str) {
-        self.families.rejected.get(&[reason]).inc();
+    /// Counts a request that was rejected: by the limit that it exceeds, or else by a code.
+    pub fn rejected(&self, reason: &str) {
+        let make = || self.families.rejected.get(&[reason]);
+        if let Some(count) = named(&self.rejected, reason, REASONS, make) {
+            count.inc();
+        }
+    }
+
+    /// Counts a look for a document among those that were seen before.
+    pub fn looked_up(&self, result: PlanLookup) {
+        self.plan_lookups.get(result).inc();
+    }
+
+    /// Tells how many documents are remembered, and how many bytes they take.
+    pub fn remembered(&self, plans: usize, bytes: u64) {
+        self.plans.set(i64::try_from(plans).unwrap_or(i64::MAX));
+        self.plan_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// The series of a schema's fields: types by their place, fields by theirs.
+    pub fn fields<'a>(&self, types: impl Iterator<Item = Vec<FieldName<'a>>>) -> FieldMetrics {
+        FieldMetrics::new(&self.families.fields, &self.families.resolvers, types)
     }
 
     fn operation(&self, name: Option<&str>) -> Arc<OperationMetrics> {

@@ -38,7 +38,7 @@ pub use cache::{CacheFamilies, RouteCacheMetrics};
 pub use connections::{ConnectionCounter, UpstreamConnections};
 pub use explain::{ExplainMetrics, ExplainResult};
 pub use filter::{Filter, FilterMetrics};
-pub use graphql::GraphqlMetrics;
+pub use graphql::{FieldMetrics, FieldName, GraphqlMetrics};
 pub use handles::Handles;
 pub use instrument::{Counter, Gauge, Histogram};
 pub use link::LinkMetrics;

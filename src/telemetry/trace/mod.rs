@@ -29,8 +29,8 @@ pub use id::{Hex, SpanId, TraceId};
 pub use keep::{Ending, Keep, KeepRule, Kept};
 pub use queue::SpanQueue;
 pub use record::{
-    AttemptRecord, CacheRecord, CacheStep, CacheSteps, LookupResult, MappedBodies, MappedBody, RequestRecord,
-    Step,
+    AttemptRecord, CacheRecord, CacheStep, CacheSteps, LookupResult, MappedBodies, MappedBody,
+    OperationRecord, OperationStep, OperationSteps, RequestRecord, Step,
 };
 pub use request::{RequestTrace, is_trace_field};
 pub use sampling::{Parents, Threshold};

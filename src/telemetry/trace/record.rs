@@ -64,8 +64,10 @@ pub struct RequestRecord<'a> {
     pub error: Option<ErrorReason>,
     /// The name of the upstream.
     pub upstream: Option<&'a str>,
-    /// What it is as an operation of GraphQL: what that does, and its name.
-    pub graphql: Option<(&'static str, Option<&'a str>)>,
+    /// What it is as an operation of GraphQL.
+    pub graphql: Option<OperationRecord<'a>>,
+    /// The path of the field that it was made for, of those made for an operation.
+    pub field: Option<&'a str>,
     /// The version of the API it is for.
     pub api_version: Option<&'a str>,
     /// What was tried upstream, in its order.
@@ -74,6 +76,31 @@ pub struct RequestRecord<'a> {
     pub cache: Option<CacheRecord<'a>>,
     /// The bodies that were mapped.
     pub mapped: &'a [MappedBody],
+}
+
+/// A finished operation of GraphQL.
+#[derive(Clone, Copy, Debug)]
+pub struct OperationRecord<'a> {
+    /// What it does.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: Option<&'a str>,
+    /// Where the time went.
+    pub steps: &'a OperationSteps,
+}
+
+/// The steps of an operation in their order; of a plan that was remembered, the last alone.
+pub type OperationSteps = [Option<OperationStep>; 4];
+
+/// A step of an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OperationStep {
+    /// What its span is called.
+    pub name: &'static str,
+    /// When it began.
+    pub started: Instant,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// A finished attempt.

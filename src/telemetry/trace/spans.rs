@@ -51,6 +51,10 @@ impl Detail {
         if let Some(cache) = &record.cache {
             teller.cache(cache, &mut spans);
         }
+        let steps = record.graphql.iter().flat_map(|operation| operation.steps.iter().flatten());
+        spans.extend(
+            steps.map(|step| teller.child(step.name, SpanKind::Internal, step.started, step.took).done()),
+        );
         spans.extend(record.mapped.iter().map(|mapped| {
             let way = if mapped.response { "response" } else { "request" };
             let mut span = teller.child("mapping", SpanKind::Internal, mapped.started, mapped.took);
@@ -140,10 +144,11 @@ impl Teller<'_> {
         span.option("nilegate.route", record.route);
         span.option("nilegate.upstream", record.upstream);
         span.option("nilegate.api_version", record.api_version);
-        if let Some((kind, name)) = record.graphql {
-            span.add("graphql.operation.type", kind);
-            span.option("graphql.operation.name", name);
+        if let Some(operation) = record.graphql {
+            span.add("graphql.operation.type", operation.kind);
+            span.option("graphql.operation.name", operation.name);
         }
+        span.option("graphql.field.path", record.field);
         if let Some(cache) = record.cache {
             span.add("nilegate.cache", cache.result.as_str());
             span.word("nilegate.cache.tier", cache.tier.map(Tier::as_str));

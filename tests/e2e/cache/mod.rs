@@ -7,7 +7,7 @@ mod invalidation;
 mod privacy;
 mod purging;
 mod ranges;
-mod tiers;
+pub mod tiers;
 
 /// A route that keeps what the origin allows.
 pub const CACHED: &str = "\

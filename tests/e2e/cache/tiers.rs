@@ -61,7 +61,7 @@ fn tier(answer: &Response) -> Option<&str> {
 }
 
 /// Waits until this node can ask Redis, hears of what is void, and keeps what it fetches.
-async fn wait_linked(gateway: &Gateway, redis: &RedisServer) {
+pub async fn wait_linked(gateway: &Gateway, redis: &RedisServer) {
     wait_until("the node to be among those of Redis", async || {
         let stats = gateway.admin("/cache/stats").await.json();
         stats["data"]["tiers"]["redis"]["current"] == true

@@ -1,24 +1,19 @@
 //! A gateway with everything that can be configured, and what stands around it.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+mod configuration;
+mod services;
 
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpListener,
-};
+use std::{fs, net::SocketAddr, sync::Arc, time::Duration};
+
 use tokio_rustls::rustls::ClientConfig;
 
+use self::{
+    configuration::{LISTENERS, SCHEMA, TRAFFIC},
+    services::{service, tunnels},
+};
 use crate::harness::{
     Answer, Collector, Gateway, Origin,
     h2_origin::{H2Answer, H2Origin},
-    origin::Recorded,
     ports::Port,
     redis::RedisServer,
     tls::Authority,
@@ -91,6 +86,7 @@ impl Stage {
         let directory = builder.directory().to_owned();
         self.authority.leaf(&["a.test"]).write(&directory, "a");
         self.authority.write(&directory);
+        fs::write(directory.join("schema.graphql"), SCHEMA).unwrap();
         let leaf = self.authority.leaf(&["sealed.test"]);
         self.sealed = Some(H2Origin::start_tls(leaf.server(None, &["h2"]), |_| H2Answer::ok(&["x"])).await);
         let sealed = self.sealed.as_ref().unwrap().address();
@@ -132,123 +128,3 @@ impl Stage {
 
 /// What wishes to explain a request are signed with.
 pub const SECRET: &str = "a secret of the tests, long enough for all";
-
-const LISTENERS: &str = r#"
-- { name: public, address: "@listener@" }
-- { name: secure, address: "@secure@", tls: { certificates: [{ certificate: "@dir@/a.pem", key: "@dir@/a.key" }] } }
-- { name: balanced, address: "@balanced@", proxy_protocol: { from: [127.0.0.1/32] } }
-- { name: narrow, address: "@narrow@", max_connections: 1 }
-"#;
-
-const TRAFFIC: &str = r#"
-api_versions:
-  versions: { v1: { deprecated: 2020-01-01, sunset: 2199-01-01 }, v2: {} }
-  default: v2
-  sources: [path, header]
-  consumer: header:X-Client-Id
-mappings:
-  older:
-    from: v1
-    to: v2
-    lossy: true
-    request: [{ rename: { name: fullName } }]
-    response: [{ rename: { fullName: name } }]
-upstreams:
-  steady: { backends: ['@steady@', '@second@'], health_check: { interval: 200ms } }
-  named: { backends: ['@named@'], dns: { refresh: 500ms } }
-  sealed: { backends: ['@sealed@'], protocol: http2, tls: { sni: sealed.test, ca: '@dir@/ca.pem' }, keepalive: { idle_timeout: 1s } }
-  calls: { backends: ['@calls@'], protocol: http2 }
-  flaky:
-    backends: ['@steady@', '@failing@']
-    retry: { attempts: 3, on: [connect, reset, gateway_error] }
-    ejection: { consecutive_failures: 2, period: 400ms }
-  gone:
-    backends: ['@nobody@', '@nowhere@']
-    retry: { attempts: 2, budget: 0, min_per_second: 0 }
-    circuit_breaker: { min_requests: 4, window: 3s, open_for: 300ms }
-  late: { backends: ['@slow@'], timeouts: { first_byte: 20ms, read: 20ms }, retry: { attempts: 1 }, ejection: { consecutive_failures: 0 } }
-  small: { backends: ['@slow@'], concurrency: { limit: 1, queue: 1, queue_timeout: 200ms } }
-  tunnels: { backends: ['@tunnels@'] }
-  issuer: { backends: ['@issuer@'] }
-auth:
-  providers:
-    staff: { jwt: { keys: { jwks: { upstream: issuer, path: /keys, refresh: 1s, cooldown: 100ms } } } }
-rate_limits:
-  hourly: { rate: 40/m, burst: 4, by: 'header:X-Tenant' }
-  together: { rate: 1000/s, by: address, shared: true }
-routes:
-  - { name: plain, match: { path: '/plain/**' }, upstream: steady }
-  - name: kept
-    match: { path: '/kept/**' }
-    upstream: steady
-    cache: { compress: { above: 100B }, bypass: { query: { fresh: { present: true } } } }
-  - { name: named, match: { path: /named }, upstream: named }
-  - { name: sealed, match: { path: /sealed }, upstream: sealed }
-  - { name: calls, match: { path: '/story.Echo/**' }, upstream: calls }
-  - { name: flaky, match: { path: /flaky }, upstream: flaky }
-  - { name: gone, match: { path: /gone }, upstream: gone }
-  - { name: late, match: { path: /late }, upstream: late }
-  - { name: small, match: { path: /small }, upstream: small }
-  - { name: tunnel, match: { path: /chat }, upstream: tunnels }
-  - { name: guarded, match: { path: /guarded }, upstream: steady, auth: { with: staff, forward: { X-User-Id: subject } } }
-  - { name: limited, match: { path: /limited }, upstream: steady, rate_limit: [hourly, together] }
-  - name: people
-    match: { path: '/api/people/{id}' }
-    upstream: steady
-    versions: { v1: { map: older }, v2: {} }
-"#;
-
-/// A service whose answers suit every route.
-async fn service() -> Origin {
-    let asked = Arc::new(AtomicUsize::new(0));
-    Origin::start(move |request| answer(request, asked.fetch_add(1, Ordering::Relaxed))).await
-}
-
-fn answer(request: &Recorded, number: usize) -> Answer {
-    let path = request.target.split('?').next().unwrap_or_default();
-    let text = || Answer::ok("all work and no play ".repeat(50)).header("Content-Type", "text/plain");
-    match path {
-        "/kept/text" => text().header("Cache-Control", "max-age=1").header("ETag", "\"one\""),
-        "/kept/confirmed" if request.header("if-none-match").is_some() => {
-            Answer::status(304).header("Cache-Control", "max-age=1").header("ETag", "\"one\"")
-        }
-        "/kept/confirmed" => text().header("Cache-Control", "max-age=1").header("ETag", "\"one\""),
-        "/kept/refreshed" => text().header("Cache-Control", "max-age=1, stale-while-revalidate=60"),
-        "/kept/failing" if !number.is_multiple_of(3) => Answer::status(503),
-        "/kept/failing" => text().header("Cache-Control", "max-age=1, stale-if-error=60"),
-        "/kept/never" => text().header("Cache-Control", "no-store"),
-        path if path.starts_with("/kept/large") => {
-            Answer::ok(vec![b'x'; 30_000]).header("Cache-Control", "max-age=60")
-        }
-        path if path.starts_with("/kept/slow") => {
-            Answer::ok("slowly").header("Cache-Control", "max-age=60").drip(1, Duration::from_millis(10))
-        }
-        "/plain/slow" => Answer::ok("slow down").drip(1, Duration::from_millis(30)),
-        _ => Answer::ok(r#"{"fullName":"Ann"}"#).header("Content-Type", "application/json"),
-    }
-}
-
-/// Switches protocols, and echoes until the client leaves.
-async fn tunnels() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut head = Vec::new();
-                while !head.ends_with(b"\r\n\r\n") {
-                    if stream.read_buf(&mut head).await.unwrap_or(0) == 0 {
-                        return;
-                    }
-                }
-                let switched =
-                    "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
-                if stream.write_all(switched.as_bytes()).await.is_ok() {
-                    let (mut read, mut write) = stream.split();
-                    let _ = tokio::io::copy(&mut read, &mut write).await;
-                }
-            });
-        }
-    });
-    address
-}

@@ -22,6 +22,7 @@ pub async fn round(stage: &mut Stage, gateway: &Gateway, round: usize) {
         failures(gateway),
         connections(stage, gateway),
         hostile(gateway),
+        graph(gateway),
     );
     drop(tunnel);
     operations(stage, gateway, round).await;
@@ -103,6 +104,22 @@ async fn callers(stage: &Stage, gateway: &Gateway, round: usize) {
     }
     let wish = client.get("/plain/why").header("X-Nilegate-Explain", "1.00");
     let _ = wish.try_send().await;
+}
+
+async fn graph(gateway: &Gateway) {
+    let client = gateway.client();
+    for query in [
+        "query Person { person(id: 1) { fullName friend { fullName } } }",
+        "query Person { person(id: 1) { fullName friend { fullName } } }",
+        "mutation Rename { rename(id: 1, name: \"Ann\") { fullName } }",
+        "{ lost { fullName } }",
+        "{ nothing }",
+        "{ person(id: 1) { friend { friend { friend { fullName } } } } }",
+    ] {
+        let body = json!({ "query": query }).to_string();
+        let request = client.post("/graphql", body).header("Content-Type", "application/json");
+        let _ = request.try_send().await;
+    }
 }
 
 async fn failures(gateway: &Gateway) {

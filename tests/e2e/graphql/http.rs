@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::json;
 
 use super::{PATIENT, ask, clinic, codes, data, graph, post, target};
-use crate::harness::Client;
+use crate::harness::{Answer, Client, Origin};
 
 const RESPONSE: &str = "application/graphql-response+json; charset=utf-8";
 const JSON: &str = "application/json; charset=utf-8";
@@ -143,4 +143,25 @@ async fn an_operation_that_leads_to_another_ends() {
     let answer = ask(&gateway.client(), PATIENT).await;
     assert_eq!(codes(&answer), ["UPSTREAM_UNAVAILABLE"]);
     assert_eq!(answer.json()["data"], json!({ "patient": null }));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_large_answer_under_many_names_is_bounded() {
+    let name = "x".repeat(40_000);
+    let origin = Origin::start(move |_| Answer::ok(format!("{{\"id\":1,\"name\":\"{name}\"}}"))).await;
+    let gateway = graph(&origin, ", limits: { answers: 100KB }", "", "").start().await;
+    let many: String = (0..10).map(|number| format!("p{number}: patient(id: 1) {{ name }} ")).collect();
+    let answer = ask(&gateway.client(), &format!("{{ {many} }}")).await;
+    assert!(answer.text().len() < 150_000, "{}", answer.text().len());
+    assert!(codes(&answer).iter().all(|code| code == "QUERY_TOO_COMPLEX"), "{:?}", codes(&answer));
+    assert_eq!(origin.requests().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_of_less_than_nothing_is_not_asked_for() {
+    let origin = clinic().await;
+    let gateway = graph(&origin, "", "", "").start().await;
+    let answer = ask(&gateway.client(), "{ patients(limit: -1) { name } }").await;
+    assert_eq!(codes(&answer), ["BAD_USER_INPUT"]);
+    assert_eq!(origin.requests().len(), 0);
 }

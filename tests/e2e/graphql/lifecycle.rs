@@ -68,3 +68,45 @@ async fn what_a_query_would_ask_for_is_explained() {
     assert!(said.contains("cost ") && said.contains("/rest/appointments"), "{said}");
     assert!(explain("{ nothing }").contains("GRAPHQL_VALIDATION_FAILED"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_manifest_and_a_changed_page_are_changes_of_the_configuration() {
+    let origin = clinic().await;
+    let keys =
+        ", persisted: { mode: manifest, file: documents.json }, playground: { enabled: true, dir: page }";
+    let builder = graph(&origin, keys, "", "");
+    let directory = builder.directory().to_owned();
+    let list = |documents: &[&str]| {
+        let named: serde_json::Map<_, _> =
+            documents.iter().map(|text| (super::persisted::sha256(text), (*text).into())).collect();
+        fs::write(directory.join("documents.json"), serde_json::Value::from(named).to_string()).unwrap();
+    };
+    list(&[PATIENT]);
+    fs::create_dir(directory.join("page")).unwrap();
+    fs::write(directory.join("page/index.html"), "<p>one</p>").unwrap();
+    let gateway = builder.start().await;
+    let client = gateway.client();
+    let page = async || client.get("/graphql").header("Accept", "text/html").send().await;
+    assert_eq!(page().await.text(), "<p>one</p>");
+    assert_eq!(codes(&ask(&client, "{ __typename }").await), ["PERSISTED_QUERY_REQUIRED"]);
+    assert_eq!(gateway.reload().await.json()["result"], "unchanged");
+
+    list(&[PATIENT, "{ __typename }"]);
+    assert_eq!(gateway.reload().await.json()["result"], "applied");
+    assert_eq!(data(&ask(&client, "{ __typename }").await)["__typename"], "Query");
+
+    fs::write(directory.join("page/index.html"), "<p>the other</p>").unwrap();
+    assert_eq!(gateway.reload().await.json()["result"], "applied");
+    assert_eq!(page().await.text(), "<p>the other</p>");
+
+    fs::write(directory.join("documents.json"), "{\n  \"abc\": 5\n}").unwrap();
+    let refused = gateway.reload().await;
+    let finding = refused.json()["findings"][0].clone();
+    assert_eq!((refused.status, &finding["line"]), (422, &2.into()), "{finding}");
+    assert!(finding["file"].as_str().unwrap().ends_with("documents.json"), "{finding}");
+    fs::remove_file(directory.join("page/index.html")).unwrap();
+    list(&[PATIENT]);
+    let refused = gateway.reload().await.json()["findings"].to_string();
+    assert!(refused.contains("there is no index.html"), "{refused}");
+    assert_eq!(page().await.text(), "<p>the other</p>");
+}

@@ -5,6 +5,7 @@ mod cache;
 mod failures;
 mod http;
 mod lifecycle;
+mod mutations;
 mod observe;
 mod persisted;
 

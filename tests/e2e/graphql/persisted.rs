@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{PATIENT, ask, clinic, codes, data, graph, post, target};
 
-fn sha256(text: &str) -> String {
+pub fn sha256(text: &str) -> String {
     digest(&SHA256, text.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

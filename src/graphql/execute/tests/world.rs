@@ -82,6 +82,7 @@ impl World {
             deadline: Instant::now() + self.deadline,
             introspection: true,
             trace: self.trace,
+            request_id: None,
         }
     }
 

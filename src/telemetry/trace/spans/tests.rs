@@ -57,6 +57,7 @@ fn record(trace: &RequestTrace) -> RequestRecord<'_> {
         request_id: "r1",
         user_agent: None,
         graphql: None,
+        field: None,
         status: Some(200),
         error: None,
         upstream: Some("origin"),
