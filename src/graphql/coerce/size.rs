@@ -1,7 +1,5 @@
 //! About how many bytes arguments take.
 
-use std::mem::size_of_val;
-
 use async_graphql_value::Value as Literal;
 use serde_json::{Map, Value};
 

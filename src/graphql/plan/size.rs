@@ -3,8 +3,6 @@
 //! Counted from what it consists of. The length of its document says little: a field of an
 //! interface is there once for each type that it may be.
 
-use std::mem::size_of_val;
-
 use super::{Field, Plan, Shape, ShapeKind};
 
 /// What the allocator takes for a piece besides the piece.

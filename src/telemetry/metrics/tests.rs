@@ -5,7 +5,7 @@ use http::Method;
 use super::*;
 use crate::telemetry::{
     cache::*,
-    graphql::{OperationResult, OperationType, SubrequestResult},
+    graphql::{OperationResult, OperationType, PlanLookup, SubrequestResult},
     label::*,
     reason::*,
 };
@@ -52,7 +52,16 @@ fn filled() -> (Metrics, impl Sized) {
     graphql.called(1);
     graphql.subrequest("patients", SubrequestResult::Ok, took, 20);
     graphql.error("NOT_FOUND");
-    graphql.rejected("QUERY_TOO_COMPLEX");
+    graphql.rejected("depth");
+    graphql.looked_up(PlanLookup::Miss);
+    graphql.remembered(1, 1000);
+    let field = FieldName { ty: "Query", name: "patients", is_called: true };
+    let fields = graphql.fields([Vec::new(), vec![field]].into_iter());
+    fields.used(1, 0);
+    fields.called(1, 0, took);
+    // Neither is in the schema.
+    fields.used(0, 0);
+    fields.called(7, 7, took);
     (metrics, (version, route, upstream, listener, cached, limit, provider))
 }
 
@@ -106,6 +115,8 @@ const FAMILIES: &str = "
     graphql_operations_total graphql_operation_duration_seconds graphql_operation_subrequests
     graphql_subrequests_total graphql_subrequest_duration_seconds graphql_batch_size
     graphql_query_complexity graphql_errors_total graphql_rejected_total
+    graphql_fields_total graphql_resolver_duration_seconds graphql_plan_cache_lookups_total
+    graphql_plan_cache_entries graphql_plan_cache_bytes
     http_requests_total http_request_duration_seconds active_connections
     process_cpu_seconds_total process_open_fds process_max_fds process_virtual_memory_bytes
     process_resident_memory_bytes process_start_time_seconds process_threads

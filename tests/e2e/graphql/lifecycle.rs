@@ -110,3 +110,31 @@ async fn a_changed_manifest_and_a_changed_page_are_changes_of_the_configuration(
     assert!(refused.contains("there is no index.html"), "{refused}");
     assert_eq!(page().await.text(), "<p>the other</p>");
 }
+
+#[test]
+fn a_page_whose_files_no_route_covers_is_warned_of() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("schema.graphql"), SCHEMA).unwrap();
+    fs::create_dir(directory.path().join("page")).unwrap();
+    fs::write(directory.path().join("page/index.html"), "<p>one</p>").unwrap();
+    let config = directory.path().join("nilegate.yaml");
+    let check = |path: &str, page: &str| {
+        let text = format!(
+            "process: {{ listeners: [{{ address: '127.0.0.1:8080' }}] }}
+traffic:
+  graphql: {{ schema: schema.graphql, playground: {{ enabled: true, dir: {page} }} }}
+  routes: [{{ name: graphql, match: {{ path: '{path}' }}, graphql: {{}} }}]
+"
+        );
+        fs::write(&config, text).unwrap();
+        let checked = nilegate(&["check", "-c", config.to_str().unwrap()]);
+        (checked.status.code(), String::from_utf8_lossy(&checked.stderr).into_owned())
+    };
+    let (code, said) = check("/graphql", "page");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("nilegate.yaml:4:") && said.contains("write `/graphql/**`"), "{said}");
+    let (code, said) = check("/graphql/**", "page");
+    assert!(code == Some(0) && !said.contains("/graphql/**"), "{said}");
+    let (code, said) = check("/graphql/**", "nowhere");
+    assert!(code == Some(64) && said.contains("nilegate.yaml:3:"), "{said}");
+}
