@@ -43,7 +43,8 @@ pub fn check(block: &Block) -> Output {
 /// Makes the files that an example names, below `place`; the text with their new names.
 fn with_files(text: &str, place: &Path) -> String {
     let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+    let certificate =
+        rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
     for named in FILES.captures_iter(text) {
         let path = place.join(&named[0][1..]);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -44,7 +44,7 @@ fn every_block_says_what_it_is() {
     let known = |block: &&Block| LANGUAGES.iter().any(|(language, _)| *language == block.info);
     let strange: Vec<_> = all.iter().filter(|block| !known(block)).map(|b| (&b.place, &b.info)).collect();
     assert!(strange.is_empty(), "{strange:#?}");
-    assert!(all.len() > 50, "{} blocks", all.len());
+    assert!(all.len() > 40, "{} blocks", all.len());
 }
 
 #[test]
@@ -121,11 +121,15 @@ fn commands_that_are_not_run_name_what_there_is() {
     let script = fs::read_to_string(root().join("scripts/dev")).unwrap();
     let mut problems = Vec::new();
     for step in documents().iter().flat_map(commands).filter(|step| step.not_run().is_some()) {
-        let words: Vec<&str> = step.command.split(|c: char| c.is_whitespace() || "\"'=,".contains(c)).collect();
+        let words: Vec<&str> =
+            step.command.split(|c: char| c.is_whitespace() || "\"'=,".contains(c)).collect();
         let code = words.iter().position(|word| *word == "#").map_or(&words[..], |end| &words[..end]);
         for pair in code.windows(2) {
             let known = match pair {
-                ["scripts/dev", command] => script.contains(&format!("\n    {command})")) || script.contains(&format!("\n    {command} |")),
+                ["scripts/dev", command] => {
+                    script.contains(&format!("\n    {command})"))
+                        || script.contains(&format!("\n    {command} |"))
+                }
                 ["--bench" | "--example" | "--bin", name] => manifest.contains(&format!("name = \"{name}\"")),
                 _ => true,
             };
@@ -133,7 +137,10 @@ fn commands_that_are_not_run_name_what_there_is() {
                 problems.push(format!("{}: there is no `{}`", step.place, pair.join(" ")));
             }
         }
-        let missing = code.iter().map(|word| word.trim_start_matches("./")).filter(|word| is_ours(word) && !exists(word));
+        let missing = code
+            .iter()
+            .map(|word| word.trim_start_matches("./"))
+            .filter(|word| is_ours(word) && !exists(word));
         problems.extend(missing.map(|word| format!("{}: there is no {word}", step.place)));
     }
     assert!(problems.is_empty(), "{problems:#?}");
@@ -197,7 +204,9 @@ fn dead(document: &Document, target: &str) -> Option<&'static str> {
 #[test]
 fn a_dead_link_is_noticed() {
     let readme = Document::read(Path::new("README.md"));
-    for bad in ["nowhere.md", "conf/README.md#nowhere", "#nowhere", "http://example.org/", "https://localhost/"] {
+    for bad in
+        ["nowhere.md", "conf/README.md#nowhere", "#nowhere", "http://example.org/", "https://localhost/"]
+    {
         assert!(dead(&readme, bad).is_some(), "{bad}");
     }
     for good in ["conf/README.md#listeners", "src", "https://example.org/a"] {
@@ -234,11 +243,57 @@ fn every_command_of_the_binary_is_told_of() {
     let help = String::from_utf8(help.stdout).unwrap();
     let (_, rest) = help.split_once("Commands:\n").unwrap();
     let listed = rest.lines().take_while(|line| !line.is_empty());
-    let names: Vec<&str> = listed.filter(|line| line.starts_with("  ") && !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect();
+    let names: Vec<&str> = listed
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|name| *name != "help")
+        .collect();
     assert!(names.len() >= 8, "{names:?}");
     let all = ["README.md", "conf/README.md", "deploy/operations.md"]
         .map(|path| fs::read_to_string(root().join(path)).unwrap())
         .concat();
-    let untold: Vec<_> = names.iter().filter(|name| !all.contains(&format!("nilegate {name}")) ).collect();
+    let untold: Vec<_> = names.iter().filter(|name| !all.contains(&format!("nilegate {name}"))).collect();
     assert!(untold.is_empty(), "{untold:?}");
+}
+
+/// What stands in backticks as a command of nilegate is understood by it.
+#[test]
+fn commands_in_prose_are_understood() {
+    let named: BTreeSet<(String, String)> =
+        documents().into_iter().flat_map(|document| document.code).collect();
+    let mut refused = Vec::new();
+    let mut seen = 0;
+    for (place, code) in &named {
+        let Some(words) = code.strip_prefix("nilegate ") else { continue };
+        seen += 1;
+        // `--help` is answered only where everything before it is known.
+        let words =
+            words.split_whitespace().filter(|word| !word.contains('…')).map(|word| word.trim_matches('\''));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nilegate"));
+        let output = command.args(words).arg("--help").output().unwrap();
+        if !output.status.success() {
+            refused.push(format!("{place}: `{code}`"));
+        }
+    }
+    assert!(seen > 20, "{seen} commands");
+    assert!(refused.is_empty(), "{refused:#?}");
+}
+
+/// What stands in backticks as a metric is one.
+#[test]
+fn metrics_in_prose_exist() {
+    let metrics = nilegate::telemetry::metrics::Metrics::new("0", "0").unwrap();
+    let known: BTreeSet<&str> = metrics.families().iter().map(|family| family.name.as_str()).collect();
+    let beginnings: BTreeSet<&str> = known.iter().filter_map(|name| name.split('_').next()).collect();
+    let is_metric = |word: &str| {
+        let (first, rest) = word.split_once('_').unwrap_or_default();
+        let ends = ["_total", "_seconds", "_bytes", "_generation", "_up", "_connections"];
+        beginnings.contains(first) && ends.iter().any(|end| rest.ends_with(&end[1..]))
+    };
+    let documents = documents();
+    let named = documents.iter().flat_map(|document| &document.code).filter(|(_, code)| is_metric(code));
+    let named: Vec<_> = named.collect();
+    assert!(named.len() > 10, "{named:?}");
+    let strange: Vec<_> = named.iter().filter(|(_, code)| !known.contains(code.as_str())).collect();
+    assert!(strange.is_empty(), "no metrics: {strange:#?}");
 }

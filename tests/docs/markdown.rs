@@ -44,7 +44,8 @@ pub struct Document {
     pub code: Vec<(String, String)>,
 }
 
-static LINK: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\]\(([^()\s]+)\)|<(https?://[^>\s]+)>").unwrap());
+static LINK: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\]\(([^()\s]+)\)|<(https?://[^>\s]+)>").unwrap());
 static CODE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"`([^`]+)`").unwrap());
 
 /// The root of the repository.
@@ -91,17 +92,19 @@ impl Document {
             code: Vec::new(),
         };
         let mut seen = BTreeMap::new();
-        let mut open: Option<Block> = None;
+        // A block in a list stands as far in as its fence.
+        let mut open: Option<(Block, usize)> = None;
         for (index, line) in text.lines().enumerate() {
             let place = format!("{}:{}", path.display(), index + 1);
             let fence = line.trim_start().strip_prefix("```");
             match (fence, &mut open) {
                 (Some(info), None) => {
-                    open = Some(Block { place, info: info.trim().to_owned(), text: String::new() });
+                    let block = Block { place, info: info.trim().to_owned(), text: String::new() };
+                    open = Some((block, line.len() - line.trim_start().len()));
                 }
-                (Some(_), Some(_)) => document.blocks.extend(open.take()),
-                (None, Some(block)) => {
-                    block.text.push_str(line);
+                (Some(_), Some(_)) => document.blocks.extend(open.take().map(|(block, _)| block)),
+                (None, Some((block, indent))) => {
+                    block.text.push_str(line.get(*indent..).unwrap_or_default());
                     block.text.push('\n');
                 }
                 (None, None) => document.prose(line, place, &mut seen),
@@ -135,10 +138,13 @@ fn slug(heading: &str) -> String {
 
 #[test]
 fn a_document_is_taken_apart() {
-    let text = "# A `b`, c\n[x](y.md#z) `[no](link)`\n\n```sh\n$ # no heading\n```\n## A b c\n";
+    let text = "# A `b`, c\n[x](y.md#z) `[no](link)`\n\n  ```sh\n  $ # no heading\n\n  ```\n## A b c\n";
     let document = Document::parse(Path::new("t.md"), text);
     assert_eq!(document.anchors, ["a-b-c", "a-b-c-1"]);
     assert_eq!(document.links.iter().map(|link| &link.target).collect::<Vec<_>>(), ["y.md#z"]);
-    assert_eq!((document.blocks[0].info.as_str(), document.blocks[0].text.as_str()), ("sh", "$ # no heading\n"));
+    assert_eq!(
+        (document.blocks[0].info.as_str(), document.blocks[0].text.as_str()),
+        ("sh", "$ # no heading\n\n")
+    );
     assert_eq!(document.blocks[0].place, "t.md:4");
 }

@@ -14,14 +14,16 @@ use crate::{
     ports::Port,
 };
 
-/// Programs whose commands are not run here, and why. What such a command names has to exist.
+/// Beginnings of commands that are not run here, and why. What such a command names has to exist.
 const NOT_RUN: &[(&str, &str)] = &[
     (".ci/run", "it runs this test"),
     ("apt-get", "it changes the machine"),
     ("cargo", "it builds; the test runner has done that already"),
     ("docker", "it needs a container engine"),
     ("journalctl", "it needs systemd"),
+    ("kill", "tests/e2e/shutdown.rs and reload.rs send signals to gateways of their own"),
     ("kubectl", "it needs a cluster"),
+    ("nilegate run", "it serves until it is ended; tests/e2e/shutdown.rs upgrades under load"),
     ("npm", "it needs the network"),
     ("scripts/dev", "it runs this test"),
     ("scripts/package", "it makes a release build"),
@@ -41,17 +43,29 @@ pub struct Step {
 }
 
 impl Step {
-    /// The program that it starts: the first word that is no assignment.
-    pub fn program(&self) -> &str {
-        let assignment = |word: &&str| word.split_once('=').is_some_and(|(name, _)| !name.contains('/'));
-        let mut words = self.command.split_whitespace().skip_while(|word| *word == "env" || assignment(word));
-        words.next().unwrap_or_default()
-    }
-
-    /// Why it is not run, if it is not.
+    /// Why it is not run, if it is not: it, or what follows behind `&&`, is on the list.
     pub fn not_run(&self) -> Option<&'static str> {
-        NOT_RUN.iter().find(|(program, _)| *program == self.program()).map(|(_, reason)| *reason)
+        self.command.split("&&").find_map(|part| {
+            let words = program(part);
+            let listed = |begin: &str| {
+                words.strip_prefix(begin).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+            };
+            NOT_RUN.iter().find(|(begin, _)| listed(begin)).map(|(_, reason)| *reason)
+        })
     }
+}
+
+/// A command without the assignments before it.
+fn program(command: &str) -> &str {
+    let mut left = command.trim_start();
+    while let Some((word, rest)) = left.split_once(' ') {
+        let assignment = word.split_once('=').is_some_and(|(name, _)| !name.contains('/'));
+        if word != "env" && !assignment {
+            break;
+        }
+        left = rest.trim_start();
+    }
+    left
 }
 
 /// The commands of a block: `console` has them behind `$ ` with their output below, `sh` bare.
@@ -73,7 +87,8 @@ pub fn steps(block: &Block) -> Vec<Step> {
             continued = command.ends_with('\\');
             steps.push(Step { place: block.place.clone(), command: command.to_owned(), shown: Vec::new() });
         } else {
-            let step = steps.last_mut().unwrap_or_else(|| panic!("{}: no `$ ` at the beginning", block.place));
+            let step =
+                steps.last_mut().unwrap_or_else(|| panic!("{}: no `$ ` at the beginning", block.place));
             step.shown.push(line.to_owned());
         }
     }
@@ -133,9 +148,10 @@ impl Stage {
 
     /// A text with the ports of the documents as the ones of this stage.
     fn here(&self, text: &str) -> String {
+        let file = std::env::temp_dir().join(format!("nilegate-demo-{}", self.gateway.address().port()));
         text.replace("127.0.0.1:8080", &self.gateway.to_string())
             .replace("127.0.0.1:9900", &self.admin.to_string())
-            .replace("nilegate-demo-8080", &format!("nilegate-demo-{}", self.gateway.address().port()))
+            .replace("/tmp/nilegate-demo-8080", file.to_str().unwrap())
     }
 
     fn run(&self, command: &str) -> (bool, String) {
@@ -221,6 +237,9 @@ fn commands_and_their_output_are_told_apart() {
     assert_eq!(found[0].shown, ["out", ""]);
     assert_eq!(found[1].shown, Vec::<String>::new());
     let found = steps(&block("sh", "# says\nenv A=1 target/release/nilegate run\ncurl x\n"));
-    assert_eq!(found.iter().map(Step::program).collect::<Vec<_>>(), ["target/release/nilegate", "curl"]);
+    let commands: Vec<_> = found.iter().map(|step| program(&step.command)).collect();
+    assert_eq!(commands, ["target/release/nilegate run", "curl x"]);
+    assert!(found[0].not_run().is_some() && found[1].not_run().is_none());
+    let found = steps(&block("sh", "nilegate check && nilegate run -u\nnilegate runs\n"));
     assert!(found[0].not_run().is_some() && found[1].not_run().is_none());
 }
