@@ -120,30 +120,42 @@ fn commands_that_are_not_run_name_what_there_is() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let script = fs::read_to_string(root().join("scripts/dev")).unwrap();
     let mut problems = Vec::new();
-    for step in documents().iter().flat_map(commands).filter(|step| step.not_run().is_some()) {
-        let words: Vec<&str> =
-            step.command.split(|c: char| c.is_whitespace() || "\"'=,".contains(c)).collect();
-        let code = words.iter().position(|word| *word == "#").map_or(&words[..], |end| &words[..end]);
-        for pair in code.windows(2) {
-            let known = match pair {
-                ["scripts/dev", command] => {
-                    script.contains(&format!("\n    {command})"))
-                        || script.contains(&format!("\n    {command} |"))
-                }
-                ["--bench" | "--example" | "--bin", name] => manifest.contains(&format!("name = \"{name}\"")),
-                _ => true,
-            };
-            if !known {
-                problems.push(format!("{}: there is no `{}`", step.place, pair.join(" ")));
-            }
+    for document in documents() {
+        let in_prose = document.code.iter().map(|(place, code)| Step::new(place, code));
+        let all = commands(&document).into_iter().chain(in_prose);
+        for step in all.filter(|step| step.not_run().is_some()) {
+            let missing = unknown_names(&step.command, &manifest, &script);
+            problems.extend(missing.into_iter().map(|name| format!("{}: there is no {name}", step.place)));
         }
-        let missing = code
-            .iter()
-            .map(|word| word.trim_start_matches("./"))
-            .filter(|word| is_ours(word) && !exists(word));
-        problems.extend(missing.map(|word| format!("{}: there is no {word}", step.place)));
     }
     assert!(problems.is_empty(), "{problems:#?}");
+}
+
+/// Benches, commands of `scripts/dev` and files that a command names and that do not exist.
+fn unknown_names(command: &str, manifest: &str, script: &str) -> Vec<String> {
+    let words: Vec<&str> = command.split(|c: char| c.is_whitespace() || "\"'=,".contains(c)).collect();
+    let words = words.split(|word| *word == "#").next().unwrap_or_default();
+    let unknown_pair = |pair: &&[&str]| match pair {
+        ["scripts/dev", name] => !is_command(name, script),
+        ["--bench" | "--example" | "--bin", name] => !manifest.contains(&format!("name = \"{name}\"")),
+        _ => false,
+    };
+    let pairs = words.windows(2).filter(unknown_pair).map(|pair| pair.join(" "));
+    let paths = words.iter().map(|word| word.trim_start_matches("./"));
+    pairs.chain(paths.filter(|word| is_ours(word) && !exists(word)).map(str::to_owned)).collect()
+}
+
+fn is_command(name: &str, script: &str) -> bool {
+    [")", " |"].iter().any(|end| script.contains(&format!("\n    {name}{end}")))
+}
+
+#[test]
+fn names_that_are_unknown_are_noticed() {
+    let unknown = |command| unknown_names(command, "name = \"load\"", "\n    run) run ;;");
+    assert_eq!(unknown("scripts/dev walk # scripts/dev fly"), ["scripts/dev walk"]);
+    assert_eq!(unknown("cargo bench --bench load --bench lost"), ["--bench lost"]);
+    assert_eq!(unknown("kubectl apply -k ./deploy/nowhere"), ["deploy/nowhere"]);
+    assert!(unknown("scripts/dev run && docker compose -f deploy/README.md").is_empty());
 }
 
 /// Whether a word is meant as a path of the repository.

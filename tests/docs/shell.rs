@@ -43,6 +43,11 @@ pub struct Step {
 }
 
 impl Step {
+    /// A command of which no output is shown.
+    pub fn new(place: &str, command: &str) -> Self {
+        Self { place: place.to_owned(), command: command.to_owned(), shown: Vec::new() }
+    }
+
     /// Why it is not run, if it is not: it, or what follows behind `&&`, is on the list.
     pub fn not_run(&self) -> Option<&'static str> {
         self.command.split("&&").find_map(|part| {
@@ -85,7 +90,7 @@ pub fn steps(block: &Block) -> Vec<Step> {
                 continue;
             }
             continued = command.ends_with('\\');
-            steps.push(Step { place: block.place.clone(), command: command.to_owned(), shown: Vec::new() });
+            steps.push(Step::new(&block.place, command));
         } else {
             let step =
                 steps.last_mut().unwrap_or_else(|| panic!("{}: no `$ ` at the beginning", block.place));
