@@ -160,7 +160,9 @@ fn commands_in_prose_are_understood() {
             words.split_whitespace().filter(|word| !word.contains('…')).map(|word| word.trim_matches('\''));
         let mut command = Command::new(env!("CARGO_BIN_EXE_nilegate"));
         let output = command.args(words).arg("--help").output().unwrap();
-        if !output.status.success() {
+        // A placeholder such as NAME=ADDRESS is no good value, but its flag is known.
+        let placeholder = String::from_utf8_lossy(&output.stderr).contains("invalid value");
+        if !output.status.success() && !placeholder {
             refused.push(format!("{place}: `{code}`"));
         }
     }
