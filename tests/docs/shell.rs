@@ -160,14 +160,9 @@ impl Stage {
     }
 
     fn run(&self, command: &str) -> (bool, String) {
-        let path = format!("{}:{}", self.bin().display(), std::env::var("PATH").unwrap());
-        let output = Command::new("sh")
-            .args(["-c", &format!("exec 2>&1\n{command}")])
-            .current_dir(self.place.path())
-            .env("PATH", path)
-            .env("GATEWAY_PID", self.demo.id().to_string())
-            .output()
-            .unwrap();
+        let script = format!("exec 2>&1\nPATH={}:$PATH\n{command}", self.bin().display());
+        let output =
+            Command::new("sh").args(["-c", &script]).current_dir(self.place.path()).output().unwrap();
         (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
