@@ -9,7 +9,10 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use super::args::{AdminArgs, Format, HealthcheckArgs, PurgeArgs, StatsArgs, VersionsArgs};
+use super::{
+    answer::answer,
+    args::{AdminArgs, Format, HealthcheckArgs, PurgeArgs, StatsArgs, VersionsArgs},
+};
 
 /// Most bytes of an answer that are read.
 const ANSWER_LIMIT: u64 = 16 << 20;
@@ -100,12 +103,9 @@ fn told(
     shown: impl FnOnce(&str) -> String,
 ) -> ExitCode {
     match ask(admin, method, path, body.as_deref().unwrap_or_default()) {
-        Ok((200, body)) => {
-            println!("{}", shown(&body));
-            ExitCode::SUCCESS
-        }
+        Ok((200, body)) => answer(shown(&body)),
         Ok((_, body)) => {
-            println!("{}", body.trim());
+            answer(body.trim());
             ExitCode::FAILURE
         }
         Err(error) => {

@@ -3,6 +3,7 @@
 use std::{process::ExitCode, time::SystemTime};
 
 use super::{
+    answer::answer,
     args::{CheckArgs, ExplainArgs, Format},
     refused,
 };
@@ -23,31 +24,29 @@ pub fn check(args: &CheckArgs) -> ExitCode {
     let mut loaded = compiled.loaded;
     loaded.warnings.extend(warnings);
     if args.print {
-        match args.format {
-            Format::Text => print!("{}", print::print(&loaded)),
-            Format::Json => println!("{:#}", print::to_json(&loaded)),
-        }
-        return ExitCode::SUCCESS;
+        return match args.format {
+            Format::Text => answer(print::print(&loaded).trim_end()),
+            Format::Json => answer(format_args!("{:#}", print::to_json(&loaded))),
+        };
     }
     match args.format {
         Format::Text => {
             for warning in &loaded.warnings {
                 eprintln!("{warning}");
             }
-            println!(
+            answer(format_args!(
                 "{}: fine ({} listeners, {} upstreams, {} routes)",
                 args.config.display(),
                 loaded.config.process.listeners.len(),
                 loaded.config.traffic.upstreams.len(),
                 loaded.config.traffic.routes.len(),
-            );
+            ))
         }
         Format::Json => {
             let warnings = serde_json::to_value(&loaded.warnings).unwrap_or_default();
-            println!("{:#}", serde_json::json!({ "ok": true, "findings": warnings }));
+            answer(format_args!("{:#}", serde_json::json!({ "ok": true, "findings": warnings })))
         }
     }
-    ExitCode::SUCCESS
 }
 
 /// What is probably not meant in the schema of GraphQL, or will be slow.
@@ -60,8 +59,7 @@ fn schema_warnings(compiled: &server::Compiled) -> Vec<Finding> {
 
 /// `schema`: the JSON Schema of the configuration.
 pub fn schema() -> ExitCode {
-    println!("{:#}", schema::json_schema());
-    ExitCode::SUCCESS
+    answer(format_args!("{:#}", schema::json_schema()))
 }
 
 /// `explain`: what would become of a request.
@@ -86,15 +84,12 @@ pub fn explain(args: &ExplainArgs) -> ExitCode {
         return sign(&question, args, &compiled.loaded.config);
     }
     match explain::explain(compiled.snapshot(), &question) {
-        Ok(explanation) => {
-            match args.format {
-                Format::Text => print!("{explanation}"),
-                Format::Json => {
-                    println!("{:#}", serde_json::to_value(&explanation).unwrap_or_default());
-                }
+        Ok(explanation) => match args.format {
+            Format::Text => answer(explanation.to_string().trim_end()),
+            Format::Json => {
+                answer(format_args!("{:#}", serde_json::to_value(&explanation).unwrap_or_default()))
             }
-            ExitCode::SUCCESS
-        }
+        },
         Err(error) => {
             eprintln!("nilegate: not a request: {error}");
             ExitCode::FAILURE
@@ -111,8 +106,7 @@ fn sign(question: &Question, args: &ExplainArgs, config: &Config) -> ExitCode {
     match question.wished() {
         Some(wished) => {
             let value = ExplainKey::new(explain).sign(&wished, args.lifetime.get(), SystemTime::now());
-            println!("{}: {value}", EXPLAIN.as_str());
-            ExitCode::SUCCESS
+            answer(format_args!("{}: {value}", EXPLAIN.as_str()))
         }
         None => {
             eprintln!("nilegate: a field is signed for one host: give the whole URL, or `-H 'Host: …'`");

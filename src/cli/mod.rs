@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "answers of commands are what these are for")]
 
 mod admin;
+mod answer;
 mod args;
 mod demo;
 mod inspect;
@@ -72,7 +73,9 @@ fn serve(compiled: server::Compiled, options: server::Options) -> ExitCode {
 fn refused(error: &ConfigError, format: Format) -> ExitCode {
     match format {
         Format::Text => eprintln!("{error}"),
-        Format::Json => println!("{:#}", error.to_json()),
+        Format::Json => {
+            answer::answer(format_args!("{:#}", error.to_json()));
+        }
     }
     ExitCode::from(EXIT_CONFIG)
 }

@@ -179,12 +179,43 @@ fn every_alert_is_tried_both_ways_and_explained() {
         };
         assert!(expected().any(|alerts| alerts > 0), "{name} is never seen firing");
         assert!(expected().any(|alerts| alerts == 0), "{name} is never seen quiet");
-        assert!(runbook.contains(&format!("| `{name}` |")), "{name} is not in deploy/README.md");
-        assert!(["page", "ticket", "info"].contains(&word(&alert["labels"], "severity")), "{name}");
+        let severity = word(&alert["labels"], "severity");
+        assert!(["page", "ticket", "info"].contains(&severity), "{name}");
+        assert_entry(&runbook, name, severity);
         assert!(!word(&alert["annotations"], "summary").is_empty(), "{name}");
         assert!(!word(&alert["annotations"], "description").is_empty(), "{name}");
     }
 }
+
+/// The runbook says of an alert what it means, what to look at and what to do.
+fn assert_entry(runbook: &str, name: &str, severity: &str) {
+    let start = format!("| `{name}` | {severity} |");
+    let row = runbook.lines().find(|line| line.starts_with(&start));
+    let row = row.unwrap_or_else(|| panic!("deploy/README.md has no row that begins with {start}"));
+    let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+    assert!(cells.len() == 5 && cells.iter().all(|cell| !cell.is_empty()), "meaning, check, action: {row}");
+}
+
+#[test]
+fn the_runbook_names_alerts_and_panels_that_exist() {
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    for path in files("grafana/dashboards", "json") {
+        let board: Value = serde_json::from_str(&read(&path)).unwrap();
+        known.extend(items(&board["panels"]).map(|panel| word(panel, "title").to_owned()));
+    }
+    let alerts = rules("prometheus/alerts.yml");
+    known.extend(alerts.iter().map(|alert| word(alert, "alert").to_owned()));
+    let runbook = read(&deploy("README.md"));
+    let rows = runbook.lines().filter(|line| line.starts_with("| `"));
+    let named = rows.flat_map(|row| row.split('`').skip(1).step_by(2));
+    // Panels and alerts are what begins with a capital letter; signals and settings of others are not.
+    let named = named.filter(|code| code.starts_with(char::is_uppercase) && !ELSEWHERE.contains(code));
+    let strange: Vec<&str> = named.filter(|code| !known.contains(*code)).collect();
+    assert!(strange.is_empty(), "no panel and no alert: {strange:?}");
+}
+
+/// What the runbook names beside panels and alerts.
+const ELSEWHERE: &[&str] = &["LimitNOFILE", "SIGINT"];
 
 #[test]
 fn promtool_accepts_the_configuration_and_its_rules() {

@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -40,6 +40,16 @@ pub fn written(text: &str) -> (tempfile::TempDir, PathBuf) {
     let path = directory.path().join("nilegate.yaml");
     std::fs::write(&path, text).unwrap();
     (directory, path)
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nilegate"));
+    let mut child = command.arg("schema").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), stdout(&output)), (Some(0), String::new()));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
 #[test]
