@@ -1,5 +1,7 @@
 //! The composition root: configuration in, running server out.
 
+mod services;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -47,6 +49,8 @@ use crate::{
     tls,
     upstream::Prober,
 };
+
+pub use self::services::run_services;
 
 /// Attempts Pingora would ever make; the retry policy stops long before.
 const MAX_ATTEMPTS: usize = 16;
@@ -139,6 +143,8 @@ pub fn run(compiled: Compiled, options: Options, log: LogHandle) -> Result<(), C
     let resources = Arc::new(resources);
     let cell = Arc::new(SnapshotCell::new(snapshot));
     let prober = Arc::new(Prober::new());
+    // What runs beside would end with this process.
+    let succeed_with = options.beside.is_empty().then(|| options.path.clone());
     let reloader = Arc::new(Reloader::new(
         options.path,
         loaded,
@@ -157,7 +163,12 @@ pub fn run(compiled: Compiled, options: Options, log: LogHandle) -> Result<(), C
     }
     let warm = server.add_service(background_service(
         "warm up",
-        WarmUp { resources: Arc::clone(&resources), cell: Arc::clone(&cell), prober: Arc::clone(&prober) },
+        WarmUp {
+            resources: Arc::clone(&resources),
+            cell: Arc::clone(&cell),
+            prober: Arc::clone(&prober),
+            is_successor: options.upgrade,
+        },
     ));
     let gateway = Gateway::new(Arc::clone(&resources), Arc::clone(&cell));
     let front = Front::new(Arc::clone(&resources), Arc::clone(&cell), tls);
@@ -174,8 +185,8 @@ pub fn run(compiled: Compiled, options: Options, log: LogHandle) -> Result<(), C
     {
         tracing::error!("process id could not be written to {}: {error}", path.display());
     }
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "nilegate starts");
-    let signals = Signals { resources, config: process.shutdown };
+    tracing::info!(version = env!("NILEGATE_VERSION"), "nilegate starts");
+    let signals = Signals { resources, config: process.shutdown, succeed_with };
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     Ok(())
 }

@@ -16,9 +16,12 @@ const ANSWER_LIMIT: u64 = 16 << 20;
 
 /// `healthcheck`: whether the gateway is ready, or alive.
 pub fn healthcheck(args: &HealthcheckArgs) -> ExitCode {
-    told(&args.admin, "GET", if args.live { "/livez" } else { "/readyz" }, None, |body| {
-        body.trim().to_owned()
-    })
+    let path = match &args.path {
+        Some(path) => path.as_str(),
+        None if args.live => "/livez",
+        None => "/readyz",
+    };
+    told(&args.admin, "GET", path, None, |body| body.trim().to_owned())
 }
 
 /// `purge`: takes responses out of the cache, on every node.

@@ -4,11 +4,18 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::values::Period;
+use super::generate::after_help;
+use crate::{config::values::Period, demo::Place};
 
 /// Edge proxy: one binary, one YAML file.
 #[derive(Debug, Parser)]
-#[command(name = "nilegate", version, about, max_term_width = 100)]
+#[command(
+    name = "nilegate",
+    version = env!("NILEGATE_VERSION"),
+    about,
+    after_long_help = after_help(),
+    max_term_width = 100
+)]
 pub struct Args {
     #[command(subcommand)]
     command: Option<Command>,
@@ -40,6 +47,19 @@ pub enum Command {
     Stats(StatsArgs),
     /// Prints the versions of the API of a running gateway, and who still calls those that end.
     Versions(VersionsArgs),
+    /// Makes files that packages bring along.
+    #[command(subcommand, hide = true)]
+    Generate(GenerateCommand),
+}
+
+/// What to make.
+#[derive(Clone, Debug, Subcommand)]
+pub enum GenerateCommand {
+    /// Writes the manual pages, one for each command.
+    Man {
+        /// The directory they are written to.
+        directory: PathBuf,
+    },
     /// Prints a completion script for a shell.
     Completions {
         /// The shell.
@@ -112,6 +132,10 @@ pub struct DemoArgs {
     /// The time a service takes to answer.
     #[arg(long, default_value = "60ms")]
     pub latency: Period,
+    /// Runs only this service of the platform, and no gateway. May be given several times: those
+    /// of one process share their data.
+    #[arg(long = "service", value_name = "NAME=ADDRESS", conflicts_with_all = ["address", "admin"])]
+    pub services: Vec<Place>,
 }
 
 /// Which gateway to ask.
@@ -136,6 +160,9 @@ pub struct HealthcheckArgs {
     /// Asks whether it is alive rather than ready.
     #[arg(long)]
     pub live: bool,
+    /// Asks for this path instead, such as that of a service of the demo.
+    #[arg(long, conflicts_with = "live")]
+    pub path: Option<String>,
 }
 
 /// What to purge: one kind of name.

@@ -13,6 +13,9 @@ use crate::{
 
 /// Prepares the platform, says what to try, and serves.
 pub fn run(args: &DemoArgs) -> ExitCode {
+    if !args.services.is_empty() {
+        return services(args);
+    }
     let (sockets, path) = match prepare(args) {
         Ok(prepared) => prepared,
         Err(error) => {
@@ -31,6 +34,23 @@ pub fn run(args: &DemoArgs) -> ExitCode {
         println!("# {}\n{}\n", example.title, example.command);
     }
     serve(compiled, server::Options { path, upgrade: false, beside: platform.services(sockets) })
+}
+
+/// Runs services of the platform without a gateway.
+fn services(args: &DemoArgs) -> ExitCode {
+    match Platform::new(SEED, args.latency.get()).services_at(&args.services) {
+        Ok(services) => {
+            for place in &args.services {
+                println!("nilegate demo: {} on http://{}", place.name, place.address);
+            }
+            server::run_services(services);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("nilegate: the services cannot start: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Opens the sockets of the services and writes the configuration down.

@@ -5,11 +5,12 @@
 mod admin;
 mod args;
 mod demo;
+mod generate;
 mod inspect;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
 pub use args::Args;
 use args::{Command, Format, RunArgs};
@@ -32,15 +33,7 @@ pub fn main() -> ExitCode {
         Command::Purge(purge) => admin::purge(&purge),
         Command::Stats(stats) => admin::stats(&stats),
         Command::Versions(versions) => admin::versions(&versions),
-        Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut <Args as CommandFactory>::command(),
-                "nilegate",
-                &mut std::io::stdout(),
-            );
-            ExitCode::SUCCESS
-        }
+        Command::Generate(what) => generate::generate(&what),
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use super::{platform::SERVICES, sockets::Sockets};
 
 /// The file as an operator would write it, with the usual ports as defaults.
-const TEMPLATE: &str = include_str!("nilegate.yaml");
+const TEMPLATE: &str = include_str!("../../conf/demo/nilegate.yaml");
 
 /// The text of a configuration that puts the platform behind a gateway.
 ///

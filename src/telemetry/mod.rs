@@ -13,4 +13,5 @@ pub mod label;
 pub mod log;
 pub mod metrics;
 pub mod reason;
+pub mod supervisor;
 pub mod trace;

@@ -34,6 +34,7 @@ mod resilience;
 mod routing;
 mod shutdown;
 mod slow_clients;
+mod supervised;
 mod tls;
 mod tracing;
 mod tunnels;

@@ -23,6 +23,7 @@ pub struct Builder {
     pub(super) traffic: String,
     one: OneUpstream,
     pub(super) values: BTreeMap<String, String>,
+    environment: BTreeMap<String, String>,
     directory: TempDir,
 }
 
@@ -42,6 +43,7 @@ impl Builder {
             traffic: "{}".to_owned(),
             one: OneUpstream::default(),
             values: BTreeMap::new(),
+            environment: BTreeMap::new(),
             directory: tempfile::Builder::new().prefix("nilegate-e2e-").tempdir().unwrap(),
         }
     }
@@ -87,6 +89,12 @@ impl Builder {
     /// What `@name@` stands for.
     pub fn set(mut self, name: &str, value: impl Display) -> Self {
         self.values.insert(name.to_owned(), value.to_string());
+        self
+    }
+
+    /// Sets a variable of the process's environment.
+    pub fn env(mut self, name: &str, value: impl Display) -> Self {
+        self.environment.insert(name.to_owned(), value.to_string());
         self
     }
 
@@ -140,6 +148,7 @@ impl Builder {
             .arg("-c")
             .arg(self.file())
             .args(arguments)
+            .envs(&self.environment)
             .stdin(Stdio::null())
             .stdout(output("stdout"))
             .stderr(output("stderr"))
