@@ -1,5 +1,7 @@
 //! Versions in vendor media types: `application/vnd.nilecare.v1+json` (RFC 6838 section 3.2).
 
+use std::iter;
+
 use http::HeaderMap;
 use mediatype::MediaType;
 
@@ -31,7 +33,12 @@ pub(super) fn accepted<'a>(
     let mut best: (u16, Accepted<'a>) = (0, Accepted::Plain);
     let (mut plain, mut unknown) = (0, false);
     let lines = headers.get_all(http::header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
-    for range in lines.flat_map(ranges).take(MAX_RANGES).filter_map(concerned) {
+    for range in lines.flat_map(ranges).take(MAX_RANGES) {
+        if let Some(version) = bare_version(range, vendor).filter(|version| known(version)) {
+            best = (MAX_WEIGHT, Accepted::Version(version));
+            break;
+        }
+        let Some(range) = concerned(range) else { continue };
         let weight = weight(&range);
         match version(&range, vendor) {
             Some(version) if known(version) && weight > best.0 => best = (weight, Accepted::Version(version)),
@@ -51,24 +58,51 @@ pub(super) fn accepted<'a>(
     }
 }
 
-/// The members of a list; a comma within a quoted string does not part them.
+/// The members of a list.
 fn ranges(line: &str) -> impl Iterator<Item = &str> {
-    let (mut quoted, mut escaped) = (false, false);
-    line.split(move |character| {
-        match character {
-            _ if escaped => escaped = false,
-            '\\' => escaped = quoted,
-            '"' => quoted = !quoted,
-            _ => return character == ',' && !quoted,
-        }
-        false
+    let mut rest = Some(line);
+    iter::from_fn(move || {
+        let line = rest?;
+        let end = end_of_range(line.as_bytes());
+        rest = line.get(end + 1..);
+        Some(line[..end].trim_matches([' ', '\t']))
     })
+}
+
+/// Where the first member of a list ends; a comma within a quoted string does not part them.
+fn end_of_range(line: &[u8]) -> usize {
+    let end = match memchr::memchr2(b',', b'"', line) {
+        Some(at) if line[at] == b'"' => {
+            let (mut quoted, mut escaped) = (false, false);
+            line.iter().position(|byte| {
+                match byte {
+                    _ if escaped => escaped = false,
+                    b'\\' => escaped = quoted,
+                    b'"' => quoted = !quoted,
+                    _ => return *byte == b',' && !quoted,
+                }
+                false
+            })
+        }
+        end => end,
+    };
+    end.unwrap_or(line.len())
+}
+
+/// The version of a media type that says nothing else, such as `application/vnd.nilecare.v1+json`:
+/// what most clients send, read without taking it apart.
+fn bare_version<'a>(range: &'a str, vendor: &str) -> Option<&'a str> {
+    let (start, rest) = range.split_at_checked("application/vnd.".len())?;
+    let (name, rest) = rest.split_at_checked(vendor.len())?;
+    let version = rest.strip_prefix('.')?;
+    let version = version.strip_suffix("+json").unwrap_or(version);
+    let ours = start.eq_ignore_ascii_case("application/vnd.") && name.eq_ignore_ascii_case(vendor);
+    (ours && version.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(version)
 }
 
 /// A media range that can decide. The others are not read further: most of what browsers
 /// send is neither a vendor's nor JSON.
 fn concerned(range: &str) -> Option<MediaType<'_>> {
-    let range = range.trim_matches([' ', '\t']);
     let prefix = range.get(.."application/".len()).unwrap_or(range);
     let concerned = prefix.starts_with("*/*") || prefix.eq_ignore_ascii_case("application/");
     concerned.then(|| MediaType::parse(range).ok()).flatten()

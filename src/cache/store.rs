@@ -155,21 +155,35 @@ impl CacheStore {
 
     /// What there is for a slot: the freshest of what both tiers and the fills have.
     pub async fn find(&self, slot: EntryKey, now: Stamp) -> Option<Found> {
-        let in_memory = self.memory.get(&slot).and_then(|entry| self.usable(entry, Tier::Memory));
-        if in_memory.as_ref().is_some_and(|found| found.is_fresh(now)) {
-            self.memory_metrics.hit();
-            return in_memory;
+        let own = self.own(self.memory.get(&slot));
+        let at_hand = self.at_hand(slot, own.as_ref(), now);
+        match at_hand {
+            Some(Found::Stored { .. }) => self.memory_metrics.hit(),
+            _ => self.memory_metrics.miss(),
         }
-        self.memory_metrics.miss();
-        if let Some(fill) = self.filling(slot).filter(|fill| self.is_valid(fill)) {
-            return Some(Found::Filling(fill));
+        if at_hand.is_some() || self.redis.is_none() {
+            return at_hand.or(own);
         }
-        let shared = self.find_shared(slot).await;
-        match (&shared, &in_memory) {
-            (Some(shared), Some(own)) if !shared.is_newer_than(own) => in_memory,
-            (Some(_), _) => shared,
-            (None, _) => in_memory,
+        match (self.find_shared(slot).await, own) {
+            (Some(shared), Some(own)) if !shared.is_newer_than(&own) => Some(own),
+            (Some(shared), _) => Some(shared),
+            (None, _) => {
+                // Asking took its time: another request may have fetched it meanwhile.
+                let own = self.own(self.memory.peek(&slot));
+                self.at_hand(slot, own.as_ref(), now).or(own)
+            }
         }
+    }
+
+    fn own(&self, entry: Option<Arc<StoredEntry>>) -> Option<Found> {
+        self.usable(entry?, Tier::Memory)
+    }
+
+    /// What this node can answer with at once: its own entry while that is fresh, or a fill.
+    fn at_hand(&self, slot: EntryKey, own: Option<&Found>, now: Stamp) -> Option<Found> {
+        let fresh = own.filter(|found| found.is_fresh(now)).cloned();
+        let fill = || self.filling(slot).filter(|fill| self.is_valid(fill)).map(Found::Filling);
+        fresh.or_else(fill)
     }
 
     /// What Redis has; a response that is found there moves into memory.

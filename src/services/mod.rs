@@ -3,4 +3,5 @@
 
 pub mod admin;
 pub mod front;
+pub mod graphql;
 pub mod until_end;
