@@ -8,7 +8,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{CommandFactory as _, builder::Resettable};
+use clap::{CommandFactory, builder::Resettable};
 
 use super::args::{Args, GenerateCommand};
 
@@ -61,7 +61,12 @@ pub fn generate(what: &GenerateCommand) -> ExitCode {
             }
         },
         GenerateCommand::Completions { shell } => {
-            clap_complete::generate(*shell, &mut Args::command(), "nilegate", &mut io::stdout());
+            clap_complete::generate(
+                *shell,
+                &mut <Args as CommandFactory>::command(),
+                "nilegate",
+                &mut io::stdout(),
+            );
             ExitCode::SUCCESS
         }
     }
@@ -71,7 +76,7 @@ pub fn generate(what: &GenerateCommand) -> ExitCode {
 fn manual(directory: &Path) -> io::Result<()> {
     fs::create_dir_all(directory)?;
     // Its end is told in sections of their own.
-    let command = Args::command().after_long_help(Resettable::Reset);
+    let command = <Args as CommandFactory>::command().after_long_help(Resettable::Reset);
     clap_mangen::generate_to(command, directory)?;
     let mut page = File::options().append(true).open(directory.join("nilegate.1"))?;
     for (title, list) in [("SIGNALS", SIGNALS), ("EXIT STATUS", EXIT_CODES), ("FILES", FILES)] {

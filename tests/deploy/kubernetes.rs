@@ -515,7 +515,8 @@ fn a_changed_config_map_is_in_force_without_a_restart() {
         .env("GATEWAY", gateway.to_string())
         .env("ADMIN", admin.to_string())
         // Nobody is there: neither services nor Redis. It starts all the same, and says so.
-        .envs(["PATIENTS_1", "PATIENTS_2", "APPOINTMENTS", "AUTH"].map(|name| (name, "127.0.0.1:9")))
+        .envs([("PATIENTS_1", "127.0.0.1:9"), ("PATIENTS_2", "127.0.0.2:9")])
+        .envs(["APPOINTMENTS", "AUTH"].map(|name| (name, "127.0.0.1:9")))
         .env("REDIS_HOST", "127.0.0.1")
         .env("REDIS_PORT", "9")
         .stdout(Stdio::null())

@@ -15,8 +15,13 @@ fn the_page_queries_completes_and_shows_the_schema() {
     let playground = Playground::compile(None).unwrap();
     let headers = HeaderMap::new();
     for name in ["index.html", "playground.css", "playground.js"] {
-        let asked =
-            Asked { method: &Method::GET, below: "", query: Some(name), headers: &headers, wants_page: false };
+        let asked = Asked {
+            method: &Method::GET,
+            below: "",
+            query: Some(name),
+            headers: &headers,
+            wants_page: false,
+        };
         fs::write(files.join(name), playground.answer(&asked).unwrap().body()).unwrap();
     }
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/playground/playground.test.mjs");
