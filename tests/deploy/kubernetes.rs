@@ -372,7 +372,7 @@ fn secrets_and_maps_that_are_referred_to_are_made_or_explained() {
                 };
                 let is_explained = || {
                     explained.lines().any(|line| {
-                        line.contains(&format!("create secret")) && line.contains(&format!(" {secret} "))
+                        line.contains("create secret") && line.contains(&format!(" {secret} "))
                     }) && explained.contains(key)
                 };
                 assert!(
