@@ -371,9 +371,10 @@ fn secrets_and_maps_that_are_referred_to_are_made_or_explained() {
                         .any(|it| it["metadata"]["name"] == secret && it["data"].get(key).is_some())
                 };
                 let is_explained = || {
-                    explained.lines().any(|line| {
-                        line.contains("create secret") && line.contains(&format!(" {secret} "))
-                    }) && explained.contains(key)
+                    explained
+                        .lines()
+                        .any(|line| line.contains("create secret") && line.contains(&format!(" {secret} ")))
+                        && explained.contains(key)
                 };
                 assert!(
                     (made.contains(&secret.to_owned()) && has_key()) || is_explained(),
