@@ -80,7 +80,7 @@ mod tests {
             let imports = source.lines().filter(|line| line.starts_with("import "));
             for import in imports {
                 let from = import.split_once(" from './").and_then(|(_, from)| from.strip_suffix(".js';"));
-                assert!(from.is_some_and(|from| known.contains(from)), "{name}: {import}");
+                assert!(from.is_some_and(|from| known.contains(&from)), "{name}: {import}");
             }
             known.insert(name);
         }
