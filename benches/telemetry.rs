@@ -73,8 +73,12 @@ fn record() -> AccessRecord<'static> {
         error: None,
         detail: None,
         cache: None,
+        cache_tier: None,
         api_version: None,
         api_version_source: None,
+        internal: false,
+        graphql: None,
+        graphql_operation: None,
         identity: None,
         user_agent: Some(b"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"),
     }

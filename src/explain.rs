@@ -3,6 +3,7 @@
 mod action;
 mod auth;
 mod cache;
+mod graphql;
 mod rate_limit;
 mod version;
 
@@ -13,12 +14,14 @@ use pingora_http::RequestHeader;
 use serde::Serialize;
 
 use self::action::Seen;
+pub use self::graphql::Operation;
 use crate::{
     config::upstream::ConcurrencyConfig,
+    headers::Wished,
     phases::route,
     routing::{Considered, Outcome, RequestParts},
     runtime::{
-        route::Route,
+        route::{Action, Route},
         snapshot::{Located, Snapshot},
     },
 };
@@ -31,6 +34,8 @@ pub struct Question {
     pub url: Uri,
     /// Header fields.
     pub headers: HeaderMap,
+    /// The operation of GraphQL it brings.
+    pub operation: Option<Operation>,
 }
 
 /// What would become of it.
@@ -71,6 +76,8 @@ pub struct Taken {
     pub auth: Vec<String>,
     /// What the cache does with it, a line for each thing.
     pub cache: Vec<String>,
+    /// What the operation it brings would ask for, a line for each thing.
+    pub plan: Vec<String>,
     /// Most bytes of a body.
     pub body_limit: u64,
 }
@@ -112,7 +119,15 @@ impl Question {
                 .map_err(|_| format!("the value of `{name}` is not a header value"))?;
             headers.append(name, value);
         }
-        Ok(Self { method, url, headers })
+        Ok(Self { method, url, headers, operation: None })
+    }
+
+    /// The request as a signed wish names it; `None` without a host.
+    pub fn wished(&self) -> Option<Wished<'_>> {
+        let host = self.url.authority().map(http::uri::Authority::as_str);
+        let host = host.or_else(|| self.headers.get(http::header::HOST)?.to_str().ok())?;
+        let target = self.url.path_and_query().map_or("/", |target| target.as_str());
+        Some(Wished { method: &self.method, host, target })
     }
 
     fn header(&self) -> pingora_core::Result<RequestHeader> {
@@ -165,6 +180,12 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result
     let becomes = action::of(&seen, route, served);
     let action = if refused.is_some() { "refused".to_owned() } else { becomes.action };
     let cache = |config| cache::lines(config, route, &parts, &matched.captures, identity.as_deref());
+    let plan = match (&route.action, &question.operation) {
+        (Action::Graphql(graphql), Some(operation)) => {
+            graphql::lines(graphql, operation, identity.as_deref())
+        }
+        _ => Vec::new(),
+    };
     let config = snapshot.config.routes.iter().find(|config| config.name.as_str() == route.name);
     let taken = Taken {
         name: route.name.clone(),
@@ -179,6 +200,7 @@ pub fn explain(snapshot: &Snapshot, question: &Question) -> pingora_core::Result
         rate_limits: config
             .map_or_else(Vec::new, |config| rate_limit::lines(&snapshot.config, config, route, parts.method)),
         cache: config.map_or_else(Vec::new, cache),
+        plan,
         body_limit: route.body_limit,
     };
     Ok(Explanation { request: described, route: Some(taken), refused, considered })
@@ -215,9 +237,12 @@ impl fmt::Display for Explanation {
             if let Some(host) = &route.host {
                 writeln!(f, "host       {host}")?;
             }
-            for (name, lines) in
-                [("auth", &route.auth), ("limits", &route.rate_limits), ("cache", &route.cache)]
-            {
+            for (name, lines) in [
+                ("auth", &route.auth),
+                ("limits", &route.rate_limits),
+                ("cache", &route.cache),
+                ("plan", &route.plan),
+            ] {
                 for (index, line) in lines.iter().enumerate() {
                     writeln!(f, "{:<11}{line}", if index == 0 { name } else { "" })?;
                 }

@@ -17,34 +17,46 @@ use crate::{
         auth::{self, Judgement},
         cache,
         context::RequestContext,
-        failure, headers, invalidate, mapping, observe, rate_limit,
+        explain, failure, graphql, headers, inner, invalidate, mapping, observe, rate_limit,
         rejection::Rejection,
-        route, trace, upstream,
+        route,
+        steps::Steps,
+        trace, upstream,
     },
+    rate_limit::Held,
     runtime::{resources::Resources, snapshot::SnapshotCell},
+    telemetry::metrics::Filter,
 };
 
 /// The gateway as Pingora sees it.
 pub struct Gateway {
     resources: Arc<Resources>,
     snapshots: Arc<SnapshotCell>,
+    graphql: Arc<dyn graphql::Responder>,
 }
 
 impl Gateway {
     /// A gateway that serves whatever snapshot the cell holds.
-    pub fn new(resources: Arc<Resources>, snapshots: Arc<SnapshotCell>) -> Self {
-        Self { resources, snapshots }
+    pub fn new(
+        resources: Arc<Resources>,
+        snapshots: Arc<SnapshotCell>,
+        graphql: Arc<dyn graphql::Responder>,
+    ) -> Self {
+        Self { resources, snapshots, graphql }
     }
 
     /// From the request to the plan: everything that can refuse before a backend is asked.
     async fn plan(&self, session: &mut Session, ctx: &mut RequestContext) -> Result<(), Rejection> {
         // Nobody asks for a refresh in the background: whoever did has been charged and counted.
-        let is_refresh = session.subrequest_ctx.is_some();
+        let is_refresh = inner::is_refresh(session, ctx);
+        let mut steps = Steps::begin(&self.resources);
         let request = session.req_header_mut();
+        explain::begin(request, ctx, &self.resources);
         admit::check(request, &self.resources)?;
         admit::normalize(request)?;
         auth::strip(request, ctx);
         let selected = route::select(request, ctx);
+        steps.done(Filter::Route);
         if !is_refresh {
             api_version::count(request, ctx, selected.as_ref().err(), &self.resources);
         }
@@ -53,12 +65,22 @@ impl Gateway {
             Judgement::Admitted => Ok(()),
             Judgement::Refused(refusal) => Err(auth::refuse(&refusal, ctx)),
             Judgement::Undecided(question) => {
-                Box::pin(auth::settle(question, request, ctx, &self.resources)).await
+                let held = if is_refresh { None } else { Some(rate_limit::hold(request, ctx)?) };
+                let known = Box::pin(auth::settle(question, request, ctx, &self.resources)).await;
+                held.into_iter().for_each(Held::give_back);
+                known
             }
         };
+        if auth::is_asked(ctx) {
+            steps.done(Filter::Auth);
+        }
         if !is_refresh {
             // Those that are refused are charged too, or credentials could be guessed at will.
-            rate_limit::charge(request, ctx).await?;
+            let charged = rate_limit::charge(request, ctx).await;
+            if rate_limit::is_charged(ctx) {
+                steps.done(Filter::RateLimit);
+            }
+            charged?;
         }
         known?;
         if !is_refresh {
@@ -68,6 +90,7 @@ impl Gateway {
         cache::begin(request, ctx, &self.resources);
         admit::announced_body(request, ctx.planned()?.route.body_limit)?;
         trace::take_over(session, ctx, &self.resources);
+        trace::sample(ctx, &self.resources);
         Ok(())
     }
 }
@@ -105,6 +128,9 @@ impl ProxyHttp for Gateway {
         }
         match self.plan(session, ctx).await {
             Ok(()) if ctx.target().is_some() => Ok(false),
+            Ok(()) if graphql::is_for(ctx) => {
+                Box::pin(graphql::answer(session, ctx, &self.resources, &*self.graphql)).await
+            }
             Ok(()) => Box::pin(route::answer_locally(session, ctx, &self.resources)).await,
             Err(refusal) => {
                 Box::pin(answer::respond(session, ctx, refusal)).await;
@@ -120,8 +146,8 @@ impl ProxyHttp for Gateway {
     }
 
     fn cache_key_callback(&self, _session: &Session, ctx: &mut Self::CTX) -> Result<CacheKey> {
-        trace::cache_asked(ctx);
-        cache::key(ctx)
+        let steps = trace::cache_steps(ctx, &self.resources);
+        cache::key(ctx, steps)
     }
 
     fn cache_vary_filter(
@@ -182,6 +208,7 @@ impl ProxyHttp for Gateway {
 
     async fn proxy_upstream_filter(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<bool> {
         let prepared = match cache::only_if_cached(ctx) {
+            Ok(()) if graphql::is_for(ctx) => Ok(()),
             Ok(()) => upstream::prepare(ctx).await,
             Err(refusal) => Err(refusal),
         };
@@ -197,6 +224,9 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Self::CTX) -> Result<Box<HttpPeer>> {
+        if graphql::is_for(ctx) {
+            return Ok(graphql::peer());
+        }
         upstream::pick(session, ctx).map_err(Rejection::into_error)
     }
 
@@ -240,8 +270,12 @@ impl ProxyHttp for Gateway {
         upstream: &mut RequestHeader,
         ctx: &mut Self::CTX,
     ) -> Result<()> {
-        mapping::instruct(upstream, ctx)?;
         cache::sent(ctx, &self.resources);
+        if graphql::is_for(ctx) {
+            let responder = &*self.graphql;
+            return Box::pin(graphql::fill(session, upstream, ctx, &self.resources, responder)).await;
+        }
+        mapping::instruct(upstream, ctx)?;
         cache::coding::to_upstream(upstream, ctx)?;
         headers::to_upstream(upstream, session.req_header(), ctx)?;
         trace::to_upstream(upstream, ctx, &self.resources)?;
@@ -287,7 +321,11 @@ impl ProxyHttp for Gateway {
         headers::frame(session, response);
         cache::to_downstream(session, response, ctx, &self.resources)?;
         headers::to_downstream(response, ctx)?;
-        trace::to_downstream(session.req_header(), response, &cache::lookup(session), ctx, &self.resources)
+        inner::tell(session, ctx, &self.resources);
+        let lookup = cache::lookup(session);
+        trace::to_downstream(session.req_header(), response, &lookup, ctx, &self.resources)?;
+        let cached = explain::Cached { result: cache::result(session, ctx), lookup };
+        explain::to_downstream(response, cached, None, ctx)
     }
 
     fn upstream_response_body_filter(
@@ -321,7 +359,6 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Self::CTX) {
-        cache::close(session, ctx, &self.resources);
         observe::close(session, error, ctx, &self.resources);
     }
 

@@ -35,6 +35,7 @@ use crate::{
     services::{
         admin::Admin,
         front::{Front, Proxy},
+        graphql,
         until_end::UntilEnd,
     },
     tasks::{
@@ -110,7 +111,7 @@ fn compile(config: &Config) -> Result<Parts, Vec<Problem>> {
         log::check(level).err().map(|p| p.within("process.telemetry.log")).into_iter().collect();
     let mut settings = Vec::new();
     let mut stores = Vec::new();
-    for (index, listener) in process.listeners.iter().enumerate() {
+    for (index, listener) in process.all_listeners().iter().enumerate() {
         let built = listener.tls.as_ref().map(|tls| tls::settings(tls, listener.http2)).transpose();
         match built {
             Ok(built) => {
@@ -139,6 +140,7 @@ fn compile(config: &Config) -> Result<Parts, Vec<Problem>> {
 pub fn run(compiled: Compiled, options: Options, log: LogHandle) -> Result<(), ConfigError> {
     let Compiled { loaded, parts: Parts { resources, snapshot, tls } } = compiled;
     let process = loaded.config.process.clone();
+    let warnings = loaded.warnings.clone();
     let writer = open_access_log(&process).map_err(|problem| loaded.source.report(vec![problem]))?;
     let resources = Arc::new(resources);
     let cell = Arc::new(SnapshotCell::new(snapshot));
@@ -170,7 +172,8 @@ pub fn run(compiled: Compiled, options: Options, log: LogHandle) -> Result<(), C
             is_successor: options.upgrade,
         },
     ));
-    let gateway = Gateway::new(Arc::clone(&resources), Arc::clone(&cell));
+    let graphql = Arc::new(graphql::Service::new(Arc::clone(resources.metrics.graphql())));
+    let gateway = Gateway::new(Arc::clone(&resources), Arc::clone(&cell), graphql);
     let front = Front::new(Arc::clone(&resources), Arc::clone(&cell), tls);
     let service = front.before(gateway, &server.configuration);
     let listening = server.add_service(listeners(&process, service));
@@ -186,6 +189,9 @@ pub fn run(compiled: Compiled, options: Options, log: LogHandle) -> Result<(), C
         tracing::error!("process id could not be written to {}: {error}", path.display());
     }
     tracing::info!(version = env!("NILEGATE_VERSION"), "nilegate starts");
+    for warning in warnings {
+        tracing::warn!("{}:{}: {}", warning.file, warning.line, warning.message);
+    }
     let signals = Signals { resources, config: process.shutdown, succeed_with };
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     Ok(())
@@ -219,7 +225,7 @@ fn server_conf(process: &ProcessConfig) -> ServerConf {
 }
 
 fn listeners(process: &ProcessConfig, mut service: Service<Proxy<Gateway>>) -> Service<Proxy<Gateway>> {
-    for listener in &process.listeners {
+    for listener in process.all_listeners() {
         // The front reads whole heads itself: a buffer below it would only cost memory and a copy.
         let buffer = L4BufferSettings { read: Some(0), ..L4BufferSettings::default() };
         // It does TLS itself, too.

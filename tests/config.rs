@@ -8,6 +8,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    thread,
 };
 
 use nilegate::{
@@ -154,6 +155,38 @@ fn a_mapping_is_tried_at_every_load() {
     assert!(failing[0].message.contains("`/first_name` is missing"), "{}", failing[0].message);
     let broken = findings(text("a/b", "firstName"));
     assert_eq!((broken.len(), broken[0].line), (1, 8));
+}
+
+/// The schema of GraphQL is configuration too: its problems have their places in its own file,
+/// and a change of it is a change of the configuration.
+#[test]
+fn a_schema_is_read_with_the_configuration_that_names_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, schema) = (directory.path().join("nilegate.yaml"), directory.path().join("a.graphql"));
+    let text = "process: { listeners: [{ address: 127.0.0.1:1 }] }\n\
+                traffic:\n  graphql: { schema: a.graphql }\n  routes: [{ name: g, graphql: {} }]\n";
+    fs::write(&file, text).unwrap();
+    let good = "schema @source(name: \"s\", route: \"/s\") { query: Query }\n\
+                type Query { a: Int @rest(source: \"s\", get: \"/a\") }\n";
+    fs::write(&schema, good).unwrap();
+    let compiled = server::load(&file).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(&*compiled.loaded.config.traffic.graphql.unwrap().sdl, good);
+    assert_eq!(compiled.loaded.fingerprint, fingerprint(&file));
+
+    fs::write(&schema, good.replace("Int", "Itn")).unwrap();
+    assert_ne!(compiled.loaded.fingerprint, fingerprint(&file));
+    let error = server::load(&file).err().unwrap();
+    let expected = format!(
+        "{}:2:17: unknown type `Itn`\n  2 | type Query {{ a: Itn @rest(source: \"s\", get: \"/a\") }}\n    \
+         |                 ^^^\n  hint: did you mean `Int`?\n\n1 error",
+        schema.display()
+    );
+    assert_eq!(error.to_string(), expected);
+
+    fs::remove_file(&schema).unwrap();
+    let error = server::load(&file).err().unwrap();
+    assert_eq!((error.findings.len(), error.findings[0].line), (1, 3), "{error}");
+    assert!(error.findings[0].message.contains("cannot read the schema"), "{error}");
 }
 
 /// The same for identity: what is only unusual is not counted.
@@ -319,18 +352,29 @@ fn every_key_is_documented() {
 fn no_damage_to_a_file_goes_unanswered() {
     let text = fs::read_to_string(root().join("tests/config/valid/everything.yaml")).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    let mut refused = 0;
-    for index in 0..lines.len() {
-        let key = lines[index].split_once(':').map_or("", |(key, _)| key);
-        for damaged in ["", &format!("{key}:"), &format!("{key}: [7]"), &format!("{key}: {{ a: b }}")] {
-            let mut lines = lines.clone();
-            lines[index] = damaged;
-            if let Err(error) = load_text("damaged.yaml", &lines.join("\n"), &env) {
-                refused += 1;
-                assert!(!error.findings.is_empty(), "line {index} as `{damaged}`");
-                assert!(error.findings.iter().all(|f| f.line > 0), "line {index} as `{damaged}`: {error}");
-            }
-        }
-    }
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    let refused: usize = thread::scope(|scope| {
+        let share = |first| {
+            let own = (first..lines.len()).step_by(threads);
+            scope.spawn(|| own.map(|index| damage(&lines, index)).sum::<usize>())
+        };
+        let workers: Vec<_> = (0..threads).map(share).collect();
+        workers.into_iter().map(|worker| worker.join().unwrap()).sum()
+    });
     assert!(refused > lines.len(), "only {refused} refused");
+}
+
+/// How many ways of damaging this line are refused.
+fn damage(lines: &[&str], index: usize) -> usize {
+    let key = lines[index].split_once(':').map_or("", |(key, _)| key);
+    let ways = [String::new(), format!("{key}:"), format!("{key}: [7]"), format!("{key}: {{ a: b }}")];
+    let refusals = ways.iter().filter_map(|damaged| {
+        let mut lines = lines.to_vec();
+        lines[index] = damaged;
+        let error = load_text("damaged.yaml", &lines.join("\n"), &env).err()?;
+        assert!(!error.findings.is_empty(), "line {index} as `{damaged}`");
+        assert!(error.findings.iter().all(|f| f.line > 0), "line {index} as `{damaged}`: {error}");
+        Some(())
+    });
+    refusals.count()
 }

@@ -32,8 +32,7 @@ pub(super) fn accepted<'a>(
 ) -> Accepted<'a> {
     let mut best: (u16, Accepted<'a>) = (0, Accepted::Plain);
     let (mut plain, mut unknown) = (0, false);
-    let lines = headers.get_all(http::header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
-    for range in lines.flat_map(ranges).take(MAX_RANGES) {
+    for range in ranges_of(headers) {
         if let Some(version) = bare_version(range, vendor).filter(|version| known(version)) {
             best = (MAX_WEIGHT, Accepted::Version(version));
             break;
@@ -56,6 +55,17 @@ pub(super) fn accepted<'a>(
         _ if plain == 0 && unknown => Accepted::Unknown,
         _ => Accepted::Plain,
     }
+}
+
+/// Whether a media type of this vendor's is among those accepted, with a version or without.
+pub(super) fn names_vendor(headers: &HeaderMap, vendor: &str) -> bool {
+    ranges_of(headers).filter_map(concerned).any(|range| of_vendor(&range, vendor).is_some())
+}
+
+/// The media ranges of `Accept`.
+fn ranges_of(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lines = headers.get_all(http::header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    lines.flat_map(ranges).take(MAX_RANGES)
 }
 
 /// The members of a list.

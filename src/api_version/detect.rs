@@ -47,25 +47,16 @@ pub enum VersionError {
     Conflict,
 }
 
-/// A path that has a version in it, taken apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unversioned<'p> {
-    /// The version as it stands in the path.
-    pub stated: &'p str,
-    /// The path without it.
-    pub path: String,
-}
-
 /// The versions of the API, compiled.
 #[derive(Debug)]
 pub struct Versions {
-    prefix: Box<str>,
+    pub(super) prefix: Box<str>,
     versions: Box<[Version]>,
     default: VersionIndex,
-    sources: Box<[VersionSource]>,
+    pub(super) sources: Box<[VersionSource]>,
     header: HeaderName,
     vendor: Option<Box<str>>,
-    query: Box<str>,
+    pub(super) query: Box<str>,
     strict: bool,
 }
 
@@ -149,21 +140,9 @@ impl Versions {
         self.default
     }
 
-    /// Where the paths of a version begin, if paths state versions.
-    pub(super) fn root(&self, index: VersionIndex) -> Option<String> {
-        let in_paths = self.sources.contains(&VersionSource::Path);
-        in_paths.then(|| format!("{}/{}", self.prefix, self.name(index)))
-    }
-
     /// What is known of the version's life.
     pub fn life(&self, index: VersionIndex) -> &Life {
         &self.version(index).life
-    }
-
-    /// The path of a resource in the version that follows this one.
-    pub fn successor_path(&self, index: VersionIndex, path: &str) -> Option<String> {
-        let successor = self.index(self.life(index).successor.as_ref()?)?;
-        self.sources.contains(&VersionSource::Path).then(|| self.insert(path, successor))
     }
 
     /// The version's name as a field value.
@@ -179,41 +158,6 @@ impl Versions {
     /// The field that states a version, in requests and in responses.
     pub fn header(&self) -> &HeaderName {
         &self.header
-    }
-
-    /// Takes the version out of a path. `None`: there is none, or paths do not state any.
-    pub fn split<'p>(&self, path: &'p str) -> Option<Unversioned<'p>> {
-        if !self.sources.contains(&VersionSource::Path) {
-            return None;
-        }
-        let rest = path.strip_prefix(&*self.prefix)?.strip_prefix('/')?;
-        let end = rest.find('/').unwrap_or(rest.len());
-        let stated = &rest[..end];
-        looks_like_version(stated).then(|| {
-            let mut plain = String::with_capacity(path.len());
-            plain.push_str(&self.prefix);
-            plain.push_str(&rest[end..]);
-            if plain.is_empty() {
-                plain.push('/');
-            }
-            Unversioned { stated, path: plain }
-        })
-    }
-
-    /// Puts a version into a path that has none. A path that is not below the prefix stays.
-    pub fn insert(&self, path: &str, version: VersionIndex) -> String {
-        match path.strip_prefix(&*self.prefix) {
-            Some(rest) if rest.is_empty() || rest.starts_with('/') => {
-                format!("{}/{}{rest}", self.prefix, self.name(version))
-            }
-            _ => path.to_owned(),
-        }
-    }
-
-    /// A path of one version as that of another; `None` if it is none of the first.
-    pub fn translate(&self, path: &str, from: VersionIndex, to: VersionIndex) -> Option<String> {
-        let split = self.split(path)?;
-        (self.named(split.stated) == Some(from)).then(|| self.insert(&split.path, to))
     }
 
     /// The version a request is for; `in_path` is what [`Self::split`] found.
@@ -248,15 +192,8 @@ impl Versions {
     }
 
     fn in_field(&self, headers: &HeaderMap) -> Option<Result<Wish, VersionError>> {
-        let mut lines = headers.get_all(&self.header).iter();
-        let read =
-            |line: &HeaderValue| self.known(line.to_str().unwrap_or_default().trim(), VersionOrigin::Header);
-        let first = read(lines.next()?);
-        // Two lines that differ are a contradiction, whoever is asked.
-        Some(match lines.all(|line| read(line) == first) {
-            true => first,
-            false => Err(VersionError::Conflict),
-        })
+        let lines = headers.get_all(&self.header).iter();
+        agreed(lines.map(|line| self.known(line.to_str().unwrap_or_default().trim(), VersionOrigin::Header)))
     }
 
     fn in_accept(&self, headers: &HeaderMap) -> Option<Result<Wish, VersionError>> {
@@ -269,8 +206,10 @@ impl Versions {
     }
 
     fn in_query(&self, query: Option<&str>) -> Option<Result<Wish, VersionError>> {
-        let value = query::first(query?, &self.query)?;
-        Some(self.known(str::from_utf8(&value).unwrap_or_default(), VersionOrigin::Query))
+        let values = query::all(query?, &self.query);
+        agreed(
+            values.map(|value| self.known(str::from_utf8(&value).unwrap_or_default(), VersionOrigin::Query)),
+        )
     }
 
     fn known(&self, text: &str, origin: VersionOrigin) -> Result<Wish, VersionError> {
@@ -279,7 +218,7 @@ impl Versions {
     }
 
     /// The version of this name, its `v` in either case or left out.
-    fn named(&self, text: &str) -> Option<VersionIndex> {
+    pub(super) fn named(&self, text: &str) -> Option<VersionIndex> {
         let digits = text.strip_prefix(['v', 'V']).unwrap_or(text);
         self.all().find(|&index| self.version(index).name.as_str().strip_prefix('v') == Some(digits))
     }
@@ -293,6 +232,11 @@ impl Versions {
     /// The vendor's media type for a version, in JSON.
     pub fn media_type(&self, version: VersionIndex) -> Option<String> {
         Some(format!("application/vnd.{}.{}+json", self.vendor.as_deref()?, self.name(version)))
+    }
+
+    /// Whether a request accepts media types of the vendor's, whatever their versions.
+    pub fn are_in_accept(&self, headers: &HeaderMap) -> bool {
+        self.vendor.as_deref().is_some_and(|vendor| accept::names_vendor(headers, vendor))
     }
 
     /// Whether the vendor's media types state versions.
@@ -319,11 +263,13 @@ impl Versions {
     }
 }
 
-/// Whether a segment is meant as a version: `v` and a digit, so that `/api/vaccines` has none.
-fn looks_like_version(segment: &str) -> bool {
-    let digits = segment.strip_prefix(['v', 'V']).unwrap_or_default();
-    digits.starts_with(|c: char| c.is_ascii_digit())
-        && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+/// What several statements of one kind come to: two that differ are a contradiction, whoever is
+/// asked. `None`: there are none.
+fn agreed(
+    mut stated: impl Iterator<Item = Result<Wish, VersionError>>,
+) -> Option<Result<Wish, VersionError>> {
+    let first = stated.next()?;
+    Some(if stated.all(|other| other == first) { first } else { Err(VersionError::Conflict) })
 }
 
 fn paths(config: &ApiVersionsConfig) -> Vec<Problem> {

@@ -130,6 +130,16 @@ impl Life {
         self.deprecated.is_some() || self.sunset.is_some()
     }
 
+    /// Whether there is a moment at which it is not to be used.
+    pub fn pauses_or_ends(&self) -> bool {
+        self.sunset.is_some() || !self.brownouts.is_empty()
+    }
+
+    /// When it is over.
+    pub fn sunset_time(&self) -> Option<SystemTime> {
+        self.sunset
+    }
+
     /// Days until it is over, negative afterwards.
     pub fn days_to_sunset(&self, now: SystemTime) -> Option<f64> {
         let sunset = self.sunset?;

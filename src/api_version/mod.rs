@@ -9,5 +9,7 @@ mod accept;
 mod detect;
 pub mod life;
 pub mod listing;
+mod target;
 
-pub use detect::{Unversioned, VersionError, VersionIndex, Versions, Wish};
+pub use detect::{VersionError, VersionIndex, Versions, Wish};
+pub use target::Unversioned;

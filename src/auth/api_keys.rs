@@ -10,7 +10,10 @@ use super::{
     AuthError,
     identity::{Facts, Identity, Maker},
 };
-use crate::config::{auth::ApiKeysConfig, finding::Problem};
+use crate::{
+    config::{auth::ApiKeysConfig, finding::Problem},
+    grammar::unhex,
+};
 
 /// Bytes of a SHA-256 hash.
 const HASH: usize = 32;
@@ -27,7 +30,9 @@ impl ApiKeys {
     pub fn compile(config: &ApiKeysConfig, maker: &Maker) -> Result<Self, Vec<Problem>> {
         let (mut keys, mut problems) = (HashMap::new(), Vec::new());
         for (index, key) in config.keys.iter().enumerate() {
-            let Some(hash) = key.hash.expose().strip_prefix("sha256:").and_then(unhex) else {
+            let Some(hash) =
+                key.hash.expose().strip_prefix("sha256:").and_then(|digits| unhex(digits.as_bytes()))
+            else {
                 let path = format!("keys[{index}].hash");
                 problems.push(
                     Problem::new(path, "is not `sha256:` and 64 hexadecimal digits")
@@ -63,18 +68,6 @@ impl ApiKeys {
 
 pub(super) fn boxed(words: &[String]) -> Vec<Box<str>> {
     words.iter().map(|word| word.as_str().into()).collect()
-}
-
-fn unhex(text: &str) -> Option<[u8; HASH]> {
-    let digits = text.as_bytes();
-    if digits.len() != 2 * HASH || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    let mut bytes = [0; HASH];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

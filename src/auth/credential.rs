@@ -53,6 +53,14 @@ impl Place {
         Self::FieldOrQuery(header, config.query.as_deref().map(Box::from))
     }
 
+    /// The query parameter that it may be in.
+    pub fn parameter(&self) -> Option<&str> {
+        match self {
+            Self::FieldOrQuery(_, parameter) => parameter.as_deref(),
+            _ => None,
+        }
+    }
+
     /// Whether it is a part of `Authorization`, where others may be in the way.
     pub fn is_in_authorization(&self) -> bool {
         match self {
@@ -122,11 +130,9 @@ fn behind<'r>(scheme: &str, value: &'r [u8]) -> Option<&'r [u8]> {
 }
 
 fn in_query<'r>(query: Option<&'r str>, name: &str) -> Result<Option<Cow<'r, [u8]>>, AuthError> {
-    let pairs = query::pairs(query.unwrap_or_default()).map(query::split);
-    let mut named = pairs.filter(|(raw, _)| query::decoded(raw).eq(name.bytes()));
-    match (named.next(), named.next()) {
-        (None, _) => Ok(None),
-        (Some((_, value)), None) => Ok(Some(query::decode(value))),
+    let mut values = query::all(query.unwrap_or_default(), name);
+    match (values.next(), values.next()) {
+        (first, None) => Ok(first),
         _ => Err(AuthError::Duplicate),
     }
 }

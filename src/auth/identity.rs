@@ -39,7 +39,13 @@ pub(super) struct Facts {
     pub expires_at: Option<SystemTime>,
 }
 
-/// A keyed hash of provider and subject, in hexadecimal digits.
+impl Facts {
+    fn issuer(&self) -> &str {
+        self.claims.get("iss").and_then(Value::as_str).unwrap_or_default()
+    }
+}
+
+/// A keyed hash of provider, issuer and subject, in hexadecimal digits.
 type Tag = [u8; 16];
 
 /// Makes identities of one provider.
@@ -54,9 +60,10 @@ pub(super) struct Maker {
 impl Maker {
     pub fn identity(&self, mut facts: Facts) -> Arc<Identity> {
         let mut hasher = blake3::Hasher::new_keyed(&self.secret);
-        hasher.update(&(self.provider.len() as u64).to_le_bytes());
-        hasher.update(self.provider.as_bytes());
-        hasher.update(facts.subject.as_bytes());
+        for part in [&*self.provider, facts.issuer(), &facts.subject] {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part.as_bytes());
+        }
         let hash = hasher.finalize().to_hex();
         let mut tag = Tag::default();
         tag.copy_from_slice(&hash.as_bytes()[..16]);
@@ -80,7 +87,12 @@ impl Identity {
         self.kind
     }
 
-    /// Who it is, within the provider.
+    /// Who issued the credentials, as far as they say; empty where they do not.
+    pub fn issuer(&self) -> &str {
+        self.facts.issuer()
+    }
+
+    /// Who it is, within the provider and the issuer.
     pub fn subject(&self) -> &str {
         &self.facts.subject
     }
@@ -106,25 +118,27 @@ impl Identity {
         std::str::from_utf8(&self.tag).unwrap_or_default()
     }
 
+    /// All that is said of it.
+    pub fn claims(&self) -> &Map<String, Value> {
+        &self.facts.claims
+    }
+
     /// A claim by its name, or by the names that lead to it with dots between them.
     pub fn claim(&self, name: &str) -> Option<&Value> {
         lookup(&self.facts.claims, name)
     }
 
-    /// A fact as text; `None` if there is none, or if it is no list of words.
-    pub fn fact(&self, fact: &Fact) -> Option<Cow<'_, str>> {
-        let joined = |words: &[Box<str>], gap| (!words.is_empty()).then(|| Cow::Owned(words.join(gap)));
+    /// A fact as text; `None` if there is none, or if it is no list of words. `Some(None)`: one of
+    /// its words would be read as another, or as two.
+    pub fn fact(&self, fact: &Fact) -> Option<Option<Cow<'_, str>>> {
         match fact {
-            Fact::Subject => Some(Cow::Borrowed(self.subject())),
-            Fact::Provider => Some(Cow::Borrowed(&*self.provider)),
+            Fact::Subject => Some(Some(Cow::Borrowed(self.subject()))),
+            Fact::Provider => Some(Some(Cow::Borrowed(&*self.provider))),
             Fact::Scopes => joined(&self.facts.scopes, " "),
             Fact::Roles => joined(&self.facts.roles, ","),
             Fact::Claim(name) => match self.claim(name)? {
-                Value::Array(items) => {
-                    let words: Option<Vec<_>> = items.iter().map(scalar).collect();
-                    words.filter(|words| !words.is_empty()).map(|words| Cow::Owned(words.join(",")))
-                }
-                value => scalar(value),
+                Value::Array(items) => joined(&items.iter().map(scalar).collect::<Option<Vec<_>>>()?, ","),
+                value => scalar(value).map(Some),
             },
         }
     }
@@ -147,7 +161,7 @@ impl Identity {
     }
 
     /// What keeps the stored responses of different callers apart: a claim, with the provider
-    /// that vouches for it. `None` without the claim.
+    /// and the issuer that vouch for it. `None` without the claim.
     pub fn partition_by_claim(&self, name: &str) -> Option<Vec<u8>> {
         let value = self.claim(name).filter(|value| !value.is_null())?;
         let mut bytes = self.partition();
@@ -170,9 +184,12 @@ impl Identity {
     }
 
     fn partition(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(64);
-        bytes.extend_from_slice(&(self.provider.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(self.provider.as_bytes());
+        let mut bytes = Vec::with_capacity(128);
+        // The same name means somebody else to another issuer.
+        for part in [&*self.provider, self.issuer()] {
+            bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+            bytes.extend_from_slice(part.as_bytes());
+        }
         bytes
     }
 }
@@ -203,6 +220,13 @@ pub(super) fn lookup<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&
         end = dot;
     }
     None
+}
+
+/// Words as one text. `None`: there are none; `Some(None)`: whoever takes it apart finds others.
+fn joined(words: &[impl AsRef<str>], gap: &str) -> Option<Option<Cow<'static, str>>> {
+    let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
+    let is_plain = |word: &&str| !word.contains(gap) && word.trim_ascii() == *word;
+    (!words.is_empty()).then(|| words.iter().all(is_plain).then(|| Cow::Owned(words.join(gap))))
 }
 
 /// A text, a number or a truth value as text.
@@ -284,22 +308,28 @@ mod tests {
 
     #[test]
     fn facts_become_text_or_nothing() {
-        let identity =
-            identity(json!({ "tenant": "north", "groups": ["x", 7], "deep": { "a": 1 }, "e": [] }));
-        let fact = |text: &str| identity.fact(&text.parse().unwrap()).map(Cow::into_owned);
+        let identity = identity(
+            json!({ "tenant": "north", "groups": ["x", 7], "deep": { "a": 1 }, "e": [], "one": ["a,b"], "two": ["a", " b"] }),
+        );
+        let told = |text: &str| identity.fact(&text.parse().unwrap());
+        let fact = |text: &str| told(text).flatten().map(Cow::into_owned);
+        assert_eq!((told("claim:one"), told("claim:two")), (Some(None), Some(None)), "no other words");
         assert_eq!(fact("subject").as_deref(), Some("ann"));
         assert_eq!(fact("scopes").as_deref(), Some("a b"));
         assert_eq!(fact("roles").as_deref(), Some("nurse,doctor"));
         assert_eq!(fact("claim:groups").as_deref(), Some("x,7"));
-        assert_eq!((fact("claim:deep"), fact("claim:e"), fact("claim:absent")), (None, None, None));
+        assert_eq!((told("claim:deep"), told("claim:e"), told("claim:absent")), (None, None, None));
     }
 
     #[test]
-    fn partitions_differ_by_provider_claim_and_type() {
+    fn partitions_differ_by_provider_issuer_claim_and_type() {
         let north = identity(json!({ "tenant": "1" }));
         let number = identity(json!({ "tenant": 1 }));
         assert_ne!(north.partition_by_claim("tenant"), number.partition_by_claim("tenant"));
         assert_eq!(north.partition_by_claim("absent"), None);
+        let [here, there] = ["here", "there"].map(|issuer| identity(json!({ "tenant": "1", "iss": issuer })));
+        assert_ne!(here.partition_by_claim("tenant"), there.partition_by_claim("tenant"));
+        assert_ne!((here.partition_by_roles(), here.tag()), (there.partition_by_roles(), there.tag()));
         let maker = Maker { provider: "partners".into(), kind: Kind::ApiKey, secret: [7; 32] };
         let facts = |roles: &str| Facts { subject: "ann".into(), roles: split(roles), ..Facts::default() };
         let (one, other) = (maker.identity(facts("a b")), maker.identity(facts("b a b")));

@@ -20,6 +20,7 @@ use crate::{
         auth::{AuthMode, RouteAuthConfig},
         finding::Problem,
     },
+    grammar::query,
     telemetry::metrics::AuthMetrics,
 };
 
@@ -177,6 +178,15 @@ impl AuthRule {
 
     fn providers(&self) -> impl Iterator<Item = &Arc<Provider>> {
         self.groups.iter().flatten().chain(&self.askers)
+    }
+
+    /// A query without the credentials that may be in it, which are nobody else's business. `None`: it has none.
+    pub fn without_credentials(&self, query: &str) -> Option<String> {
+        let parameters = self.providers().filter_map(|provider| provider.place().parameter());
+        let take_out = |left: Option<String>, name| {
+            query::replace(left.as_deref().unwrap_or(query), name, None).or(left)
+        };
+        parameters.fold(None, take_out)
     }
 
     /// The values of `WWW-Authenticate` that go with a refusal.

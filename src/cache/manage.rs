@@ -77,8 +77,14 @@ impl CacheStore {
 
     /// Brings the gauges of the tiers up to date.
     pub fn observe(&self) {
-        let MemoryStats { entries, bytes, capacity, .. } = self.memory().stats();
-        self.metrics().tier(Tier::Memory).set_size(entries, bytes, capacity);
+        let MemoryStats { entries, bytes, capacity, gone, .. } = self.memory().stats();
+        let metrics = self.metrics().tier(Tier::Memory);
+        metrics.set_size(entries, bytes, capacity);
+        metrics.set_evictions(|reason| match reason {
+            EvictionReason::Capacity => gone.capacity,
+            EvictionReason::Expired => gone.expired,
+            EvictionReason::Invalidated => gone.removed,
+        });
         if let Some(redis) = self.redis() {
             redis.show_breaker();
         }
@@ -129,8 +135,7 @@ impl CacheStore {
 
     /// Drops what is of no use any more, a piece at a time.
     pub fn sweep(&self, budget: usize) {
-        let gone = self.memory().drop_useless(self.now(), budget);
-        self.metrics().tier(Tier::Memory).evicted(EvictionReason::Expired, gone as u64);
+        self.memory().drop_useless(self.now(), budget);
         self.invalidations().prune(self.now());
         self.drop_old_leases();
     }

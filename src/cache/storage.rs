@@ -27,6 +27,7 @@ use super::{
     key::EntryKey,
     store::{CacheStore, Found},
 };
+use crate::telemetry::trace::CacheSteps;
 
 /// What a lookup found, for the phases: an extension of Pingora's `CacheMeta`.
 #[derive(Clone)]
@@ -40,7 +41,8 @@ impl Storage for CacheStore {
         _trace: &SpanHandle,
     ) -> Result<Option<(CacheMeta, HitHandler)>> {
         let slot = self.slot(key);
-        let Some(found) = self.find(slot, self.now()).await else { return Ok(None) };
+        let steps = key.extensions.get::<Arc<CacheSteps>>().map(Arc::as_ref);
+        let Some(found) = self.find(slot, self.now(), steps).await else { return Ok(None) };
         Ok(match &found {
             Found::Stored { entry, .. } => {
                 let reader: HitHandler = Box::new(EntryReader::new(entry));

@@ -1,6 +1,8 @@
 //! The cache of the process: both tiers, what is on its way into them, and what has been
 //! declared void.
 
+mod find;
+
 use std::{
     collections::HashMap,
     sync::{
@@ -20,7 +22,7 @@ use super::{
     invalidation::{self, InvalidationLog, Judgement, Record},
     key::{EntryKey, KeyMaker, Tag},
     memory::MemoryTier,
-    redis::{LeaseGuard, Leased, RedisTier, StreamId},
+    redis::{LeaseGuard, RedisTier, StreamId},
 };
 use crate::telemetry::{
     cache::{Tier, WriteResult},
@@ -151,91 +153,6 @@ impl CacheStore {
     /// Counts a hit that [`fresh`](Self::fresh) made possible.
     pub fn served_from_memory(&self) {
         self.memory_metrics.hit();
-    }
-
-    /// What there is for a slot: the freshest of what both tiers and the fills have.
-    pub async fn find(&self, slot: EntryKey, now: Stamp) -> Option<Found> {
-        let own = self.own(self.memory.get(&slot));
-        let at_hand = self.at_hand(slot, own.as_ref(), now);
-        match at_hand {
-            Some(Found::Stored { .. }) => self.memory_metrics.hit(),
-            _ => self.memory_metrics.miss(),
-        }
-        if at_hand.is_some() || self.redis.is_none() {
-            return at_hand.or(own);
-        }
-        match (self.find_shared(slot).await, own) {
-            (Some(shared), Some(own)) if !shared.is_newer_than(&own) => Some(own),
-            (Some(shared), _) => Some(shared),
-            (None, _) => {
-                // Asking took its time: another request may have fetched it meanwhile.
-                let own = self.own(self.memory.peek(&slot));
-                self.at_hand(slot, own.as_ref(), now).or(own)
-            }
-        }
-    }
-
-    fn own(&self, entry: Option<Arc<StoredEntry>>) -> Option<Found> {
-        self.usable(entry?, Tier::Memory)
-    }
-
-    /// What this node can answer with at once: its own entry while that is fresh, or a fill.
-    fn at_hand(&self, slot: EntryKey, own: Option<&Found>, now: Stamp) -> Option<Found> {
-        let fresh = own.filter(|found| found.is_fresh(now)).cloned();
-        let fill = || self.filling(slot).filter(|fill| self.is_valid(fill)).map(Found::Filling);
-        fresh.or_else(fill)
-    }
-
-    /// What Redis has; a response that is found there moves into memory.
-    async fn find_shared(&self, slot: EntryKey) -> Option<Found> {
-        // What was declared void while nobody here could hear it must not come back.
-        let redis = self.redis.as_ref().filter(|redis| redis.is_current())?;
-        if let Some(found) = redis.pending(&slot).and_then(|entry| self.usable(entry, Tier::Redis)) {
-            return Some(found);
-        }
-        // Whoever holds the leave to fetch need not wait for itself.
-        if self.leases.lock().get(&slot).is_some_and(|lease| !lease.has_run_out()) {
-            return None;
-        }
-        let mut leased = redis.get_or_lease(slot).await;
-        if let Leased::Found(entry) = &leased
-            && self.invalidations.judge(entry) == Judgement::Void
-        {
-            leased = redis.lease_in_place(slot).await;
-        }
-        let entry = match leased {
-            Leased::Found(entry) => entry,
-            Leased::Absent(lease) => {
-                if let Some(lease) = lease {
-                    self.leases.lock().insert(slot, lease);
-                }
-                return None;
-            }
-            Leased::Unavailable(_) => return None,
-        };
-        let found = self.usable(Arc::clone(&entry), Tier::Redis)?;
-        let requested = entry.times().requested;
-        // Meanwhile a later response may have come.
-        if self.memory.peek(&slot).is_none_or(|own| own.times().requested <= requested) {
-            self.memory.insert(slot, entry);
-        }
-        Some(found)
-    }
-
-    fn usable(&self, entry: Arc<StoredEntry>, tier: Tier) -> Option<Found> {
-        let stale_since = match self.invalidations.judge(&entry) {
-            Judgement::Valid => None,
-            Judgement::Stale { since } => Some(since),
-            Judgement::Void => return None,
-        };
-        Some(Found::Stored { entry, tier, stale_since })
-    }
-
-    /// Whether nothing was declared void that this fill is of.
-    fn is_valid(&self, fill: &Fill) -> bool {
-        let Admission { times, tags, target, .. } = &fill.admission;
-        let judged = self.invalidations.judge_parts(times.requested, tags.iter().copied(), target);
-        judged == Judgement::Valid
     }
 
     /// Keeps a response in both tiers, as far as each takes it. Nothing is kept of what was

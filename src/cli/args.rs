@@ -112,12 +112,28 @@ pub struct ExplainArgs {
     /// A header field, as `Name: value`.
     #[arg(short = 'H', long = "header")]
     pub headers: Vec<String>,
+    /// A document of GraphQL that it brings: its calls and its cost are shown.
+    #[arg(long)]
+    pub query: Option<String>,
+    /// The variables of its operation, as a JSON object.
+    #[arg(long, requires = "query")]
+    pub variables: Option<String>,
+    /// Which operation of the document.
+    #[arg(long, requires = "query")]
+    pub operation: Option<String>,
     /// The configuration: a YAML file, or a directory of them.
     #[arg(short, long, env = "NILEGATE_CONFIG", default_value = "conf/nilegate.yaml")]
     pub config: PathBuf,
     /// How the answer is printed.
     #[arg(long, value_enum, default_value_t)]
     pub format: Format,
+    /// Prints the field by which a running gateway explains this request in its response, signed
+    /// with the secret of the configuration. Needs the URL with its host.
+    #[arg(long)]
+    pub sign: bool,
+    /// How long the signed field is good for; no longer than the configuration allows.
+    #[arg(long, default_value = "1m", requires = "sign")]
+    pub lifetime: Period,
 }
 
 /// How to run the demo.

@@ -7,7 +7,7 @@ use super::{
     refused, serve,
 };
 use crate::{
-    demo::{Platform, SEED, Sockets, config_text, examples},
+    demo::{Platform, SCHEMA, SEED, Sockets, config_text, examples},
     server,
 };
 
@@ -62,6 +62,9 @@ fn prepare(args: &DemoArgs) -> io::Result<(Sockets, PathBuf)> {
     }
     let sockets = Sockets::open()?;
     let path = std::env::temp_dir().join(format!("nilegate-demo-{}.yaml", args.address.port()));
-    std::fs::write(&path, config_text(args.address, args.admin, &sockets))?;
+    let schema = path.with_extension("graphql");
+    std::fs::write(&schema, SCHEMA)?;
+    let schema = schema.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    std::fs::write(&path, config_text(args.address, args.admin, &sockets, &schema))?;
     Ok((sockets, path))
 }

@@ -1,23 +1,27 @@
 //! Commands that look at a configuration without running it.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::SystemTime};
 
 use super::{
     args::{CheckArgs, ExplainArgs, Format},
     refused,
 };
 use crate::{
-    config::{print, schema},
-    explain::{self, Question},
+    config::{Config, finding::Finding, print, schema},
+    explain::{self, Operation, Question},
+    headers::{EXPLAIN, ExplainKey},
     server,
 };
 
 /// `check`: every problem a run would meet, and nothing opened.
 pub fn check(args: &CheckArgs) -> ExitCode {
-    let loaded = match server::load(&args.config) {
-        Ok(compiled) => compiled.loaded,
+    let compiled = match server::load(&args.config) {
+        Ok(compiled) => compiled,
         Err(error) => return refused(&error, args.format),
     };
+    let warnings = schema_warnings(&compiled);
+    let mut loaded = compiled.loaded;
+    loaded.warnings.extend(warnings);
     if args.print {
         match args.format {
             Format::Text => print!("{}", print::print(&loaded)),
@@ -46,6 +50,14 @@ pub fn check(args: &CheckArgs) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// What is probably not meant in the schema of GraphQL, or will be slow.
+fn schema_warnings(compiled: &server::Compiled) -> Vec<Finding> {
+    let Some(graphql) = compiled.snapshot().graphql() else { return Vec::new() };
+    let problems = graphql.engine.warnings().iter().cloned();
+    let problems = problems.map(|problem| problem.within("traffic.graphql"));
+    compiled.loaded.source.findings(problems.collect())
+}
+
 /// `schema`: the JSON Schema of the configuration.
 pub fn schema() -> ExitCode {
     println!("{:#}", schema::json_schema());
@@ -54,7 +66,12 @@ pub fn schema() -> ExitCode {
 
 /// `explain`: what would become of a request.
 pub fn explain(args: &ExplainArgs) -> ExitCode {
-    let question = match Question::parse(&args.method, &args.url, &args.headers) {
+    let question = Question::parse(&args.method, &args.url, &args.headers).and_then(|question| {
+        let Some(document) = args.query.clone() else { return Ok(question) };
+        let operation = Operation::parse(document, args.operation.clone(), args.variables.as_deref())?;
+        Ok(Question { operation: Some(operation), ..question })
+    });
+    let question = match question {
         Ok(question) => question,
         Err(sentence) => {
             eprintln!("nilegate: {sentence}");
@@ -65,6 +82,9 @@ pub fn explain(args: &ExplainArgs) -> ExitCode {
         Ok(compiled) => compiled,
         Err(error) => return refused(&error, args.format),
     };
+    if args.sign {
+        return sign(&question, args, &compiled.loaded.config);
+    }
     match explain::explain(compiled.snapshot(), &question) {
         Ok(explanation) => {
             match args.format {
@@ -77,6 +97,25 @@ pub fn explain(args: &ExplainArgs) -> ExitCode {
         }
         Err(error) => {
             eprintln!("nilegate: not a request: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// `explain --sign`: the field that makes a running gateway explain the request.
+fn sign(question: &Question, args: &ExplainArgs, config: &Config) -> ExitCode {
+    let Some(explain) = &config.process.telemetry.explain else {
+        eprintln!("nilegate: the configuration has no `process.telemetry.explain`");
+        return ExitCode::FAILURE;
+    };
+    match question.wished() {
+        Some(wished) => {
+            let value = ExplainKey::new(explain).sign(&wished, args.lifetime.get(), SystemTime::now());
+            println!("{}: {value}", EXPLAIN.as_str());
+            ExitCode::SUCCESS
+        }
+        None => {
+            eprintln!("nilegate: a field is signed for one host: give the whole URL, or `-H 'Host: …'`");
             ExitCode::FAILURE
         }
     }

@@ -59,6 +59,7 @@ pub fn traffic(old: &TrafficConfig, new: &TrafficConfig) -> Changes {
         let label = format!("auth provider {name}");
         changes.note(label, old.auth.providers.get(name), new.auth.providers.get(name));
     }
+    changes.note("graphql".to_owned(), old.graphql.as_ref(), new.graphql.as_ref());
     if old.paths != new.paths {
         changes.changed.push("paths".to_owned());
     }
@@ -80,7 +81,8 @@ impl Changes {
             (None, Some(_)) => self.added.push(label),
             (Some(_), None) => self.removed.push(label),
             (Some(old), Some(new)) if old != new => self.changed.push(label),
-            _ => self.kept += 1,
+            (Some(_), Some(_)) => self.kept += 1,
+            (None, None) => {}
         }
     }
 }

@@ -32,13 +32,30 @@ pub struct Problem {
     pub severity: Severity,
     /// What it is about is a secret: the line in the file is not to be shown.
     pub secret: bool,
+    /// Where in the file that the key at `path` names, if it is about what that file says.
+    pub inside: Option<LineColumn>,
+}
+
+/// A place in a text, both from 1. Columns count characters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LineColumn {
+    /// The line.
+    pub line: u32,
+    /// The column.
+    pub column: u32,
+}
+
+impl fmt::Display for LineColumn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
 }
 
 impl Problem {
     /// A problem at a path.
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
         let (path, message) = (path.into(), message.into());
-        Self { path, message, hint: None, severity: Severity::Error, secret: false }
+        Self { path, message, hint: None, severity: Severity::Error, secret: false, inside: None }
     }
 
     /// Something that works but is probably not meant.
@@ -57,6 +74,13 @@ impl Problem {
     #[must_use]
     pub fn about_secret(mut self) -> Self {
         self.secret = true;
+        self
+    }
+
+    /// The same problem, about what the file says that the key at its path names.
+    #[must_use]
+    pub fn inside(mut self, place: LineColumn) -> Self {
+        self.inside = Some(place);
         self
     }
 

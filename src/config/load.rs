@@ -15,7 +15,8 @@ use super::{
     Config, bounds,
     expand::{self, Sources},
     finding::{ConfigError, Finding, Problem, Severity},
-    merge, repair,
+    merge, otel, path,
+    repair::{self, Located},
     source::Source,
     tree::{self, Node, Place, Value},
     validate,
@@ -139,6 +140,8 @@ fn read_text(path: &Path) -> io::Result<String> {
 /// What stands between the files and their meaning.
 struct Assembly {
     findings: Vec<Finding>,
+    /// What was ignored of the environment.
+    ignored: Vec<Problem>,
     /// Whether every file could be parsed: if not, what is missing is anyone's guess.
     complete: bool,
 }
@@ -164,12 +167,39 @@ fn assemble(files: &Files, env: &dyn Fn(&str) -> Option<String>) -> (Source, Ass
     let mut outcome = expand::Outcome::default();
     expand::expand(&mut tree, &Sources { env, file: &read_text }, &mut outcome);
     located.append(&mut outcome.findings);
+    let ignored = otel::complete(&mut tree, env);
     let texts = files.iter().map(|(_, text)| text.clone()).collect();
-    let source = Source { names, texts, tree, substituted: outcome.substituted };
+    let mut source = Source { names, texts, tree, substituted: outcome.substituted, attached: Vec::new() };
+    located.extend(attach_schema(files, &mut source));
     let complete = syntax.is_empty();
     let mut findings: Vec<_> = located.into_iter().map(|located| source.finding(located)).collect();
     findings.extend(syntax.into_iter().map(|error| source.syntax_error(error)));
-    (source, Assembly { findings, complete })
+    (source, Assembly { findings, ignored, complete })
+}
+
+/// The key that names the schema of GraphQL.
+const SCHEMA: &str = "traffic.graphql.schema";
+
+/// Reads the schema of GraphQL beside the configuration: what it says is configuration too.
+fn attach_schema(files: &Files, source: &mut Source) -> Option<Located> {
+    let found = path::find(&source.tree, SCHEMA);
+    let Value::Text(named) = &found.node.value else { return None };
+    let (named, place) = (PathBuf::from(named), found.place);
+    let directory = files.get(place.file).and_then(|(file, _)| file.parent()).unwrap_or(Path::new(""));
+    let file = directory.join(&named);
+    match read_text(&file) {
+        Ok(text) => {
+            source.attached.push((SCHEMA, source.names.len()));
+            source.names.push(file.display().to_string());
+            source.texts.push(text);
+            None
+        }
+        Err(error) => {
+            let message = format!("cannot read the schema `{}`: {error}", file.display());
+            let hint = "a relative path starts at the directory of the file that names it";
+            Some(Located { place, problem: Problem::new(SCHEMA, message).hint(hint) })
+        }
+    }
 }
 
 fn check<T>(
@@ -177,7 +207,7 @@ fn check<T>(
     env: &dyn Fn(&str) -> Option<String>,
     compile: impl FnOnce(&Config) -> Result<T, Vec<Problem>>,
 ) -> Result<(Loaded, T), ConfigError> {
-    let (mut source, Assembly { mut findings, complete }) = assemble(&files, env);
+    let (mut source, Assembly { mut findings, ignored, complete }) = assemble(&files, env);
     if !complete {
         return Err(ConfigError::new(findings));
     }
@@ -185,11 +215,16 @@ fn check<T>(
     let (config, located) = repair::read(&mut source.tree);
     findings.extend(located.into_iter().map(|located| source.finding(located)));
     let as_written = findings.is_empty();
-    let Some(config) = config else { return Err(ConfigError::new(findings)) };
+    let Some(mut config) = config else { return Err(ConfigError::new(findings)) };
+    if let Some(graphql) = &mut config.traffic.graphql {
+        let attached = source.attached.iter().find(|(path, _)| *path == SCHEMA);
+        graphql.sdl = attached.map(|(_, file)| source.texts[*file].as_str().into()).unwrap_or_default();
+    }
 
     let mut problems = bounds::check(&source.tree);
     problems.extend(validate::check(&config));
     problems.extend(missing_files(&config));
+    problems.extend(ignored);
     // What looks unused may have been meant by something unreadable.
     problems.retain(|problem| as_written || problem.severity == Severity::Error);
     findings.extend(source.findings(problems));

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     cache::{CacheStoreConfig, RedisConfig},
+    graphql::GraphqlListenerConfig,
     rate_limit::RateLimitsConfig,
     redis::RedisServerConfig,
     telemetry::TelemetryConfig,
@@ -26,6 +27,9 @@ pub struct ProcessConfig {
     /// The admin port: probes, metrics, reload. Leave out: no admin port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub admin: Option<AdminConfig>,
+    /// A listener that serves GraphQL and nothing else. Leave out: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graphql: Option<GraphqlListenerConfig>,
     /// Worker threads of the proxy. Default: one a core.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 1024))]
@@ -55,6 +59,20 @@ pub struct ProcessConfig {
 }
 
 impl ProcessConfig {
+    /// All listeners: those that are listed, then GraphQL's own.
+    pub fn all_listeners(&self) -> Vec<ListenerConfig> {
+        let own = self.graphql.as_ref().map(|graphql| ListenerConfig {
+            name: "graphql".parse().ok(),
+            address: graphql.address,
+            tls: None,
+            http2: true,
+            proxy_protocol: None,
+            max_connections: default_max_connections(),
+            trace_trust: None,
+        });
+        self.listeners.iter().cloned().chain(own).collect()
+    }
+
     /// Where the buckets of shared limits are.
     pub fn limits_redis(&self) -> Option<RedisServerConfig> {
         let own = self.rate_limits.redis.clone();

@@ -9,6 +9,7 @@ use super::{
     api_version::{ServedVersionConfig, VersionName},
     auth::RouteAuthConfig,
     cache::CacheConfig,
+    graphql::RouteGraphqlConfig,
     headers::{HeadersConfig, SecurityHeadersConfig},
     rate_limit::RateLimitUse,
     trace::RouteTracingConfig,
@@ -18,7 +19,7 @@ use super::{
 
 /// One entry of `traffic.routes:`.
 ///
-/// Exactly one of `upstream`, `split`, `redirect`, `respond` and `serve` says what
+/// Exactly one of `upstream`, `split`, `redirect`, `respond`, `serve` and `graphql` says what
 /// becomes of a matching request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -43,6 +44,9 @@ pub struct RouteConfig {
     /// Answers with what the gateway knows of itself. Use it with `auth`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serve: Option<ServeConfig>,
+    /// Answers GraphQL, by the schema of `traffic.graphql`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub graphql: Option<RouteGraphqlConfig>,
     /// Who may ask, and what backends learn of them. Leave out: anybody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth: Option<RouteAuthConfig>,

@@ -10,7 +10,7 @@ use super::{
     finding::{self, ConfigError, Finding, Problem},
     path,
     repair::Located,
-    tree::{Node, SyntaxError, Value},
+    tree::{Node, Place, SyntaxError, Value},
 };
 
 /// What was read: the text of the files, and the tree they form together.
@@ -23,6 +23,9 @@ pub struct Source {
     pub(super) texts: Vec<String>,
     pub(super) tree: Node,
     pub(super) substituted: Vec<Substituted>,
+    /// The files that keys name and whose content is part of the configuration: the path of the
+    /// key, and the place among the files.
+    pub(super) attached: Vec<(&'static str, usize)>,
 }
 
 /// Shorter values are replaced only where the problem is about them: in other
@@ -62,7 +65,19 @@ impl Source {
             problem.message = problem.message.replace(text.as_str(), raw);
             problem.hint = problem.hint.map(|hint| hint.replace(text.as_str(), raw));
         }
-        Some(self.finding(Located { place: found.place, problem }))
+        let place = self.inside(&problem).unwrap_or(found.place);
+        Some(self.finding(Located { place, problem }))
+    }
+
+    /// The place of a problem that is about the content of an attached file.
+    fn inside(&self, problem: &Problem) -> Option<Place> {
+        let at = problem.inside?;
+        let (_, file) = self.attached.iter().find(|(path, _)| *path == problem.path)?;
+        let (line, column) = (at.line as usize, at.column as usize);
+        let text = self.texts[*file].lines().nth(line.checked_sub(1)?)?;
+        let is_name = |c: &char| c.is_alphanumeric() || matches!(c, '_' | '@' | '$');
+        let width = text.chars().skip(column.saturating_sub(1)).take_while(is_name).count().max(1);
+        Some(Place { file: *file, line, column, width })
     }
 
     /// A finding with its excerpt, and without what was substituted.

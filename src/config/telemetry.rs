@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{trace::TracingConfig, values::Secret};
+use super::{
+    trace::TracingConfig,
+    values::{Period, Secret},
+};
 
 /// The `process.telemetry:` section.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -22,6 +25,25 @@ pub struct TelemetryConfig {
     /// are to be compared. Leave out: a new one for each process.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity_secret: Option<Secret>,
+    /// Explains single requests in their responses, to whoever can sign the wish. Leave out:
+    /// nobody is told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explain: Option<ExplainConfig>,
+}
+
+/// How requests are explained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExplainConfig {
+    /// What wishes are signed with: the same on all nodes, 32 bytes or more.
+    pub secret: Secret,
+    /// Longest time that a signed wish is good for, at most an hour.
+    #[serde(default = "explain_lifetime")]
+    pub lifetime: Period,
+}
+
+fn explain_lifetime() -> Period {
+    Period::secs(60)
 }
 
 /// The log of the process.

@@ -128,20 +128,25 @@ pub enum TraceFormat {
     Jaeger,
 }
 
-/// Which requests are sampled. A trusted caller's decision comes first.
+/// Which requests are sampled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct SamplingConfig {
     /// The share of new traces that are sampled, unless the route says otherwise.
     #[schemars(range(min = 0.0, max = 1.0))]
     pub ratio: f64,
+    /// Whether a trusted caller's decision comes before the ratio.
+    pub parent_based: bool,
+    /// The most that are sampled in a second because their callers say so; beyond it the ratio
+    /// decides.
+    pub parent_limit: u32,
     /// Requests whose spans are sent although they were not sampled.
     pub keep: KeepConfig,
 }
 
 impl Default for SamplingConfig {
     fn default() -> Self {
-        Self { ratio: 0.01, keep: KeepConfig::default() }
+        Self { ratio: 0.01, parent_based: true, parent_limit: 1000, keep: KeepConfig::default() }
     }
 }
 
@@ -177,8 +182,7 @@ pub struct SpansConfig {
     pub legacy_names: bool,
 }
 
-/// Where spans are sent, by OTLP. What is left out is taken from the `OTEL_EXPORTER_OTLP_*`
-/// variables of the environment, and then from the defaults of OpenTelemetry.
+/// Where spans are sent, by OTLP.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExportConfig {
@@ -192,8 +196,7 @@ pub struct ExportConfig {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, Secret>,
     /// Whether exports are compressed with gzip. Some collectors refuse it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub gzip: Option<bool>,
+    pub gzip: bool,
     /// TLS, for an `https` endpoint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<ExportTlsConfig>,
@@ -210,8 +213,8 @@ pub struct ExportConfig {
     pub interval: Period,
     /// Longest time that the end of the process waits for the last exports.
     pub flush_timeout: Period,
-    /// Attributes of the process, such as `deployment.environment.name`; before those of
-    /// `OTEL_RESOURCE_ATTRIBUTES`. `service.name` is `nilegate` by default.
+    /// Attributes of the process, such as `deployment.environment.name`. `service.name` is
+    /// `nilegate` by default.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub resource: BTreeMap<String, String>,
 }
@@ -222,7 +225,7 @@ impl Default for ExportConfig {
             protocol: ExportProtocol::Grpc,
             endpoint: None,
             headers: BTreeMap::new(),
-            gzip: None,
+            gzip: false,
             tls: None,
             timeout: None,
             queue: 65_536,
@@ -244,6 +247,16 @@ pub enum ExportProtocol {
     /// Protobuf over HTTP: `http/protobuf` in `OTEL_EXPORTER_OTLP_PROTOCOL`.
     #[serde(alias = "http/protobuf")]
     Http,
+}
+
+impl ExportProtocol {
+    /// Where a collector listens by default.
+    pub fn endpoint(self) -> &'static str {
+        match self {
+            Self::Grpc => "http://localhost:4317",
+            Self::Http => "http://localhost:4318/v1/traces",
+        }
+    }
 }
 
 /// TLS towards the collector.
@@ -270,4 +283,23 @@ pub struct RouteTracingConfig {
     /// Formats in which backends are told of the trace beside W3C's.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub also_send: Option<Vec<TraceFormat>>,
+    /// Which requests are kept although they were not sampled; what is left out is as for all
+    /// routes. How many are is limited over all routes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep: Option<RouteKeepConfig>,
+}
+
+/// Which requests of one route are kept after the fact.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct RouteKeepConfig {
+    /// Those answered with 5xx.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub errors: Option<bool>,
+    /// Those that took more than one attempt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retries: Option<bool>,
+    /// Those that took at least so long. `0`: none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub slower_than: Option<Period>,
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     api_version::ApiVersionsConfig,
     auth::AuthConfig,
+    graphql::GraphqlConfig,
     headers::{ForwardingConfig, HeadersConfig, SecurityHeadersConfig},
     mapping::MappingConfig,
     rate_limit::RateLimitConfig,
@@ -36,6 +37,9 @@ pub struct TrafficConfig {
     /// How JSON bodies of one API version become those of its neighbour, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub mappings: BTreeMap<Name, MappingConfig>,
+    /// One schema over the services behind routes. Leave out: no route answers GraphQL.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub graphql: Option<GraphqlConfig>,
     /// What becomes of paths that different servers read differently.
     #[serde(skip_serializing_if = "PathsConfig::is_default")]
     pub paths: PathsConfig,

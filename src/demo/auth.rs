@@ -3,7 +3,7 @@
 //! A token is a name with a checksum, good for showing how credentials pass
 //! through a gateway and for nothing else: anyone who reads this can make one.
 
-use http::{Method, StatusCode, header};
+use http::{HeaderName, Method, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -17,6 +17,11 @@ pub const PASSWORD: &str = "nilecare";
 
 /// How long a token is said to be good for, in seconds.
 const EXPIRES_IN: u32 = 3600;
+
+/// The name of an account, as `me` tells a gateway.
+const USER: HeaderName = HeaderName::from_static("x-user");
+/// What the person does.
+const ROLE: HeaderName = HeaderName::from_static("x-role");
 
 /// Somebody who may log in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -73,7 +78,9 @@ fn me(request: &Request) -> Result<Reply, Refusal> {
         Refusal::new(StatusCode::UNAUTHORIZED, "log in and send the token as `Authorization: Bearer …`")
             .with(header::WWW_AUTHENTICATE, challenge)
     })?;
-    Ok(Reply::json(StatusCode::OK, account).cache_control("no-store"))
+    let reply = Reply::json(StatusCode::OK, account).cache_control("no-store");
+    // For gateways, which ask who it is and read no body.
+    Ok(reply.text(USER, account.username).text(ROLE, account.role))
 }
 
 fn find(username: &str) -> Option<&'static Account> {
@@ -115,6 +122,8 @@ mod tests {
         let me = call(Resource::Auth, &Store::new(1), "GET", "/api/v1/auth/me", &fields, "");
         assert_eq!((me.status().as_u16(), body(&me)["role"].as_str()), (200, Some("doctor")));
         assert_eq!(me.headers()["cache-control"], "no-store");
+        assert_eq!(me.headers()["x-user"], "dr.okoro");
+        assert_eq!(me.headers()["x-role"], "doctor");
     }
 
     #[test]

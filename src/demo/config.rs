@@ -7,27 +7,32 @@ use super::{platform::SERVICES, sockets::Sockets};
 /// The file as an operator would write it, with the usual ports as defaults.
 const TEMPLATE: &str = include_str!("../../conf/demo/nilegate.yaml");
 
+/// The schema of its GraphQL, which goes into a file beside it.
+pub const SCHEMA: &str = include_str!("../../conf/demo/nilecare.graphql");
+
 /// The text of a configuration that puts the platform behind a gateway.
 ///
 /// Every `${NAME:-default}` is replaced by the address in use, so that the text
-/// depends on no environment.
-pub fn config_text(gateway: SocketAddr, admin: SocketAddr, services: &Sockets) -> String {
+/// depends on no environment. `schema` is the file that [`SCHEMA`] is in.
+pub fn config_text(gateway: SocketAddr, admin: SocketAddr, services: &Sockets, schema: &str) -> String {
     let names = SERVICES.iter().map(|(name, _)| name.replace('-', "_").to_uppercase());
     let fixed = [("GATEWAY".to_owned(), gateway), ("ADMIN".to_owned(), admin)];
     fixed
         .into_iter()
         .chain(names.zip(services.addresses()))
-        .fold(TEMPLATE.to_owned(), |text, (name, address)| fill(&text, &name, address))
+        .fold(fill(TEMPLATE, "SCHEMA", schema), |text, (name, address)| {
+            fill(&text, &name, &address.to_string())
+        })
 }
 
-/// Puts an address in place of `${NAME:-…}`.
-fn fill(text: &str, name: &str, address: SocketAddr) -> String {
+/// Puts a value in place of `${NAME:-…}`.
+fn fill(text: &str, name: &str, value: &str) -> String {
     let marker = format!("${{{name}:-");
     let mut filled = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(&marker) {
         filled.push_str(before);
-        filled.push_str(&address.to_string());
+        filled.push_str(value);
         rest = after.split_once('}').map_or("", |(_default, rest)| rest);
     }
     filled + rest
@@ -40,8 +45,12 @@ mod tests {
 
     fn config() -> (Config, Sockets) {
         let services = Sockets::free().unwrap();
-        let text =
-            config_text("127.0.0.1:18080".parse().unwrap(), "127.0.0.1:19900".parse().unwrap(), &services);
+        let text = config_text(
+            "127.0.0.1:18080".parse().unwrap(),
+            "127.0.0.1:19900".parse().unwrap(),
+            &services,
+            "a.graphql",
+        );
         assert!(!text.contains("${"), "{text}");
         (serde_yaml::from_str(&text).unwrap(), services)
     }

@@ -63,6 +63,11 @@ fn api(base: &str) -> Vec<Example> {
             format!("curl -s '{base}/api/v1/appointments?patientId=1'"),
             "\"patientId\": \"1\"",
         ),
+        example(
+            "Patients with their appointments: one graph over all services",
+            post("/graphql", r#"{"query": "{ patients(limit: 2) { firstName appointments { date } } }"}"#),
+            "\"appointments\":[{",
+        ),
         example("Log in", post("/api/v1/auth/login", &login), "\"tokenType\": \"Bearer\""),
         example(
             "Who am I",

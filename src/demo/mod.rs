@@ -28,7 +28,7 @@ mod service;
 mod sockets;
 mod store;
 
-pub use config::config_text;
+pub use config::{SCHEMA, config_text};
 pub use examples::{Example, examples};
 pub use place::Place;
 pub use platform::{DEFAULT_LATENCY, Platform, SEED};

@@ -9,7 +9,7 @@ use super::{
     message::{Reply, Request},
     refusal::Refusal,
     resource::{self, LIST_CACHING, List, RECORD_CACHING},
-    store::{Collection, Id, Record},
+    store::{Collection, Id, Page, Record},
 };
 
 /// A record that belongs to a patient.
@@ -63,14 +63,25 @@ pub fn handle<T: Owned>(records: &Collection<T>, rest: &[&str], request: &Reques
     }
 }
 
-/// The page that was asked for, of all records or of one patient's.
+/// The page that was asked for, of all records or of one patient's; or all of several patients'.
 pub fn list<T: Owned>(records: &Collection<T>, request: &Request) -> Result<Reply, Refusal> {
-    let page = resource::page(request)?;
+    let several = resource::patients_filter(request)?;
     let patient = resource::patient_filter(request)?;
-    let (found, total) = records.page(page, |value| patient.is_none_or(|id| value.patient_id() == id));
+    let page = match &several {
+        // They are few, and whoever asks for several wants all they have.
+        Some(_) => Page { limit: usize::MAX, offset: 0 },
+        None => resource::page(request)?,
+    };
+    let wanted = |id: Id| {
+        patient.is_none_or(|wanted| wanted == id)
+            && several.as_ref().is_none_or(|wanted| wanted.contains(&id))
+    };
+    let (found, total) = records.page(page, |value| wanted(value.patient_id()));
+    let page = if several.is_some() { Page { limit: total, ..page } } else { page };
     let data = found.into_iter().map(|record| Numbered { id: record.id, value: record.value }).collect();
     let mut tags = vec![format!("{}-list", T::KIND)];
-    tags.extend(patient.map(|id| format!("patient:{id}")));
+    let patients = patient.iter().chain(several.iter().flatten());
+    tags.extend(patients.map(|id| format!("patient:{id}")));
     let reply = Reply::json(StatusCode::OK, &List::new(data, total, page));
     Ok(reply.cache_control(LIST_CACHING).modified(records.changed()).tags(&tags))
 }

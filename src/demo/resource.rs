@@ -140,6 +140,17 @@ pub fn patient_filter(request: &Request) -> Result<Option<Id>, Refusal> {
     request.parameter("patientId").map(parse).transpose()
 }
 
+/// The patients that `patientIds` asks for: several, with commas between.
+pub fn patients_filter(request: &Request) -> Result<Option<Vec<Id>>, Refusal> {
+    let Some(text) = request.parameter("patientIds") else { return Ok(None) };
+    let ids = text.split(',').map(str::parse).collect::<Result<Vec<Id>, _>>();
+    let ids = ids.map_err(|message: &str| Refusal::parameter("patientIds", message))?;
+    if ids.len() > MAX_LIMIT {
+        return Err(Refusal::parameter("patientIds", format!("at most {MAX_LIMIT} numbers")));
+    }
+    Ok(Some(ids))
+}
+
 /// A list as version 1 shows it.
 #[derive(Debug, Serialize)]
 pub struct List<T> {

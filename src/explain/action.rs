@@ -3,7 +3,7 @@
 use super::Share;
 use crate::{
     config::route::ServeConfig,
-    phases::route,
+    phases::{auth, route},
     routing::{Captures, RequestParts},
     runtime::{
         route::{Action, Route, Served, Target},
@@ -47,6 +47,7 @@ pub(super) fn of(seen: &Seen<'_, '_>, route: &Route, served: Option<&Served>) ->
         Action::Serve(ServeConfig::CacheStats) => {
             local("answered with the statistics of the cache".to_owned())
         }
+        Action::Graphql(_) => local("answered by GraphQL, from the services behind other routes".to_owned()),
         Action::VersionList => local("answered with the list of the versions".to_owned()),
     }
 }
@@ -58,6 +59,10 @@ fn proxied(seen: &Seen<'_, '_>, route: &Route, served: Option<&Served>) -> Becom
         None => route.rewrite.as_ref().and_then(|r| r.apply(parts.path, parts.query, captures)),
     };
     let target = rewritten.or_else(|| route::normalised(sent, parts));
+    let target = target.unwrap_or_else(|| route::joined(sent.path, sent.query));
+    let (path, query) = target.split_once('?').map_or((&*target, None), |(path, query)| (path, Some(query)));
+    let concealed = auth::without_credentials(route, path, query);
+    let target = concealed.unwrap_or(target);
     let split = match (&route.action, served) {
         (_, Some(served)) => Some(&served.upstreams),
         (Action::Proxy(split), None) => Some(split),
@@ -67,7 +72,7 @@ fn proxied(seen: &Seen<'_, '_>, route: &Route, served: Option<&Served>) -> Becom
     let host = route.rewrite.as_ref().and_then(|rewrite| rewrite.host());
     Becomes {
         action: "proxied".to_owned(),
-        target: Some(target.unwrap_or_else(|| route::joined(sent.path, sent.query))),
+        target: Some(target),
         host: Some(host.and_then(|host| host.to_str().ok()).unwrap_or(parts.host).to_owned()),
         upstreams: shares.map(|(target, share)| describe_share(snapshot, target, share)).collect(),
     }

@@ -16,8 +16,36 @@ pub fn split(pair: &str) -> (&str, &str) {
 ///
 /// Allocates only when the value has something to decode.
 pub fn first<'q>(query: &'q str, name: &str) -> Option<Cow<'q, [u8]>> {
-    let mut named = pairs(query).map(split).filter(|(raw, _)| decoded(raw).eq(name.bytes()));
-    named.next().map(|(_, value)| decode(value))
+    all(query, name).next()
+}
+
+/// The values of a parameter, decoded, in the order sent.
+pub fn all<'q>(query: &'q str, name: &str) -> impl Iterator<Item = Cow<'q, [u8]>> {
+    pairs(query).map(split).filter(move |(raw, _)| is_named(raw, name)).map(|(_, value)| decode(value))
+}
+
+/// The query with another value for a parameter, or without it. The value is written as it is.
+/// `None`: there is no such parameter.
+pub fn replace(query: &str, name: &str, value: Option<&str>) -> Option<String> {
+    let own = |pair: &str| is_named(split(pair).0, name);
+    if !pairs(query).any(own) {
+        return None;
+    }
+    let mut replaced = String::with_capacity(query.len());
+    let value = value.map(|value| format!("{name}={value}"));
+    let mut value = value.as_deref();
+    // Several become one.
+    for pair in pairs(query).filter_map(|pair| if own(pair) { value.take() } else { Some(pair) }) {
+        if !replaced.is_empty() {
+            replaced.push('&');
+        }
+        replaced.push_str(pair);
+    }
+    Some(replaced)
+}
+
+fn is_named(raw: &str, name: &str) -> bool {
+    decoded(raw).eq(name.bytes())
 }
 
 /// Decoded bytes. Allocates only if there is something to decode.
@@ -70,6 +98,15 @@ mod tests {
         assert_eq!(get("q=%zz%4", "q").as_deref(), Some("%zz%4"));
         assert_eq!(get("ab=1", "a"), None);
         assert_eq!(get("", ""), None);
+    }
+
+    #[test]
+    fn a_parameter_is_replaced_or_taken_out() {
+        let without = |query| replace(query, "k", None);
+        assert_eq!(without("a=1&k=x&b=2&%6B=y").as_deref(), Some("a=1&b=2"));
+        assert_eq!(without("k").as_deref(), Some(""));
+        assert_eq!((without("kk=1&a=k"), without("")), (None, None));
+        assert_eq!(replace("k=1&a=%20&k=2", "k", Some("v3")).as_deref(), Some("k=v3&a=%20"));
     }
 
     #[test]

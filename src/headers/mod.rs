@@ -5,6 +5,7 @@
 //! functions. Nothing here knows a session, a route or an order of phases.
 
 mod cookies;
+mod explain_wish;
 mod fields;
 mod forwarded;
 mod forwarding;
@@ -16,6 +17,7 @@ mod security;
 mod trusted;
 
 pub use cookies::join_cookies;
+pub use explain_wish::{EXPLAIN, ExplainKey, Wished};
 pub use forwarded::Client;
 pub use forwarding::{Forwarding, Hop, ListenerFields};
 pub use hop_by_hop::{strip_request, strip_response};

@@ -44,7 +44,7 @@ impl DateForm {
         let date = DateTime::<Utc>::UNIX_EPOCH.fixed_offset();
         match form.write(&date).and_then(|written| form.parse(&written)) {
             Some(_) => Ok(form),
-            None => Err(format!("`{text}` does not say which day it is")),
+            None => Err(format!("`{text}` does not say which day it is, or only half of the time")),
         }
     }
 
@@ -93,7 +93,11 @@ fn complete(parsed: &Parsed) -> Option<Date> {
         return Some(date);
     }
     let date: NaiveDate = parsed.to_naive_date().ok()?;
-    let time = parsed.to_naive_time().unwrap_or(NaiveTime::MIN);
+    let says_time = parsed.hour_div_12().or(parsed.hour_mod_12()).or(parsed.minute()).or(parsed.second());
+    let time = match says_time {
+        Some(_) => parsed.to_naive_time().ok()?,
+        None => NaiveTime::MIN,
+    };
     Some(NaiveDateTime::new(date, time).and_utc().fixed_offset())
 }
 
@@ -130,14 +134,14 @@ mod tests {
 
     #[test]
     fn patterns_have_to_tell_the_day() {
-        for bad in ["iso", "%Q", "%H:%M", "%d/%m", ""] {
+        for bad in ["iso", "%Q", "%H:%M", "%d/%m", "", "%d/%m/%Y %H"] {
             assert!(DateForm::compile(bad).is_err(), "{bad}");
         }
     }
 
     proptest! {
         #[test]
-        fn no_scalar_upsets_it(scalar in "\"?[-+0-9:T/Z.]{0,30}\"?", form in "rfc3339|unix|unix_ms|date|%d/%m/%Y %H") {
+        fn no_scalar_upsets_it(scalar in "\"?[-+0-9:T/Z.]{0,30}\"?", form in "rfc3339|unix|unix_ms|date|%d/%m/%Y %H:%M") {
             let form = DateForm::compile(&form).unwrap();
             if let Some(date) = form.parse(&scalar) {
                 for to in ["rfc3339", "unix", "unix_ms", "%c %z"] {

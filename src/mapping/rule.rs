@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 
 use super::{
     convert,
     date::DateForm,
     path::{self, Occupied, Segment, visit},
     plan::{MappingError, Verdict},
-    scan::Key,
+    scan::{FEW_NAMES, Key},
     tree::{Member, Node},
     value::{Constant, Name},
 };
@@ -245,8 +245,12 @@ fn add<'a>(members: &mut Vec<Member<'a>>, more: Vec<Member<'a>>) -> Result<(), M
     Ok(())
 }
 
-/// A name that both have.
+/// A name that both have. Whoever sends a body says how many there are, in both.
 fn twin<'a>(members: &[Member<'a>], more: &[Member<'a>]) -> Option<Key<'a>> {
-    let taken = |key: &Key<'a>| members.iter().any(|member| member.key.is(key));
-    more.iter().map(|member| member.key).find(taken)
+    let mut keys = more.iter().map(|member| member.key);
+    if members.len().min(more.len()) <= FEW_NAMES {
+        return keys.find(|key| members.iter().any(|member| member.key.is(key)));
+    }
+    let taken: AHashSet<Cow<'a, str>> = members.iter().map(|member| member.key.text()).collect();
+    keys.find(|key| taken.contains(&key.text()))
 }

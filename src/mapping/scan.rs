@@ -11,7 +11,7 @@ use std::borrow::Cow;
 pub const MAX_DEPTH: usize = 128;
 
 /// Up to here every two names of an object are compared; beyond, they are sorted.
-const FEW_NAMES: usize = 12;
+pub const FEW_NAMES: usize = 12;
 
 /// The extent of an array or object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -117,6 +117,21 @@ fn members_are_gathered_and_spread() {
     refuses(unwrap, r#"{"a":1,"address":{"a":1}}"#, "`a` is there already");
 }
 
+/// Compared one by one, these names would keep a thread busy for minutes.
+#[test]
+fn many_names_are_gathered_and_spread_as_well() {
+    let members = |letter: char| (0..60_000).map(move |n| format!("\"{letter}{n}\":1"));
+    let many = |more: &[&str]| {
+        let outer: Vec<String> = members('o').collect();
+        let inner: Vec<String> =
+            members('i').chain(more.iter().map(|name| format!("\"{name}\":1"))).collect();
+        format!("{{\"in\":{{{}}},{}}}", inner.join(","), outer.join(","))
+    };
+    let mapped = map("[{ unwrap: in }]", &many(&[])).unwrap();
+    assert!(mapped.starts_with(r#"{"i0":1,"i1":1,"#) && mapped.ends_with(r#""o59999":1}"#));
+    refuses("[{ unwrap: in }]", &many(&["x", "\\u006f7"]), "`o7` is there already");
+}
+
 #[test]
 fn texts_are_split_and_joined() {
     let split = "[{ split: { from: /name, by: \" \", into: [/first, /last] } }]";
@@ -221,7 +236,7 @@ fn every_mistake_is_found_in_its_place() {
         "request[5].split.by: an empty text separates nothing",
         "request[6].join.from: puts nothing together",
         "request[7].date.from: `yesterday` is no way to write a date",
-        "request[7].date.to: `%H` does not say which day it is",
+        "request[7].date.to: `%H` does not say which day it is, or only half of the time",
         "request[8].each.do[0].convert.at: `v/w` is no path",
         "request[9].move.to: is where the value comes from",
         "statuses[0]: 99 is no status of a response with a body",

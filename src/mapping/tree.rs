@@ -12,6 +12,8 @@ use super::{
 
 /// Members of a usual object.
 const USUAL_MEMBERS: usize = 8;
+/// Bytes of the shortest member, with its comma: `"":0,`.
+const SHORTEST_MEMBER: usize = 5;
 
 /// A value.
 #[derive(Debug)]
@@ -160,7 +162,8 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn members(mut self) -> Vec<Member<'a>> {
-        let mut members = Vec::with_capacity(USUAL_MEMBERS);
+        // A list of empty objects must not take a hundred times its own room.
+        let mut members = Vec::with_capacity(USUAL_MEMBERS.min(self.text.len() / SHORTEST_MEMBER));
         while self.next() == Some(b'"') {
             let start = self.at + 1;
             let escaped = self.string();
@@ -225,6 +228,20 @@ impl<'a> Parts<'a> {
             }
             escaped = true;
             self.at += 2;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::scan::scan, *};
+
+    #[test]
+    fn small_objects_take_little_room() {
+        for (text, room) in [("{}", 0), (r#"{"":0}"#, 1), (r#"{"a":1}"#, 1), (r#"{"a":"0123456789"}"#, 3)] {
+            let (text, extents) = scan(text.as_bytes()).unwrap();
+            let mut node = Node::root(text, &extents);
+            assert_eq!(node.members().unwrap().capacity(), room, "{text}");
         }
     }
 }

@@ -7,7 +7,7 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
-use super::{context::RequestContext, rejection::Rejection, trace};
+use super::{context::RequestContext, inner, rejection::Rejection, trace};
 use crate::{
     downstream::{DeadlineHandle, GatedStream, LimitedUpload},
     framing,
@@ -20,6 +20,9 @@ use crate::{
 
 /// Finds out who asks, pins the snapshot, and sets the limits of the connection.
 pub fn open(session: &mut Session, ctx: &mut RequestContext, resources: &Resources, cell: &SnapshotCell) {
+    if inner::open(session, ctx) {
+        return;
+    }
     let digest = session.digest();
     let socket = digest.and_then(|d| d.socket_digest.as_ref());
     let peer = socket.and_then(|s| s.peer_addr()).and_then(|a| a.as_inet()).map(|a| a.ip());

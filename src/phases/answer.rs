@@ -5,7 +5,9 @@ use http::{StatusCode, header};
 use pingora_http::ResponseHeader;
 use pingora_proxy::Session;
 
-use super::{api_version, context::RequestContext, rate_limit, rejection::Rejection};
+use super::{
+    api_version, context::RequestContext, explain, graphql, inner, rate_limit, rejection::Rejection,
+};
 
 /// Whether a response with this status ends HTTP's part of the exchange: any but an
 /// interim one. After a 101 the bytes belong to another protocol.
@@ -18,6 +20,8 @@ pub fn is_final(status: StatusCode) -> bool {
 /// Returns the status code the client got: that of the refusal, that of the
 /// response under way, or 0 when there is nobody left to answer.
 pub async fn respond(session: &mut Session, ctx: &mut RequestContext, rejection: Rejection) -> u16 {
+    // No backend has to do with it any more: the place there is free before the client knows.
+    ctx.attempts.permit = None;
     let gone = rejection == Rejection::ClientAbort;
     let answer = session.response_written().map(|written| written.status);
     let status = rejection.status();
@@ -31,6 +35,7 @@ pub async fn respond(session: &mut Session, ctx: &mut RequestContext, rejection:
     if gone {
         return 0;
     }
+    inner::refuse(ctx, &rejection);
     match write(session, ctx, &rejection, status).await {
         Ok(()) => status.as_u16(),
         Err(error) => {
@@ -59,9 +64,12 @@ pub fn response(
     rejection: &Rejection,
     status: StatusCode,
 ) -> pingora_core::Result<(ResponseHeader, Bytes)> {
-    let body = rejection.problem(ctx.id());
+    let (kind, body) = match graphql::refusal(ctx, rejection, status) {
+        Some((media, body)) => (media.content_type(), body),
+        None => ("application/problem+json", rejection.problem(ctx.id())),
+    };
     let mut response = ResponseHeader::build(status, Some(8))?;
-    response.insert_header(header::CONTENT_TYPE, "application/problem+json")?;
+    response.insert_header(header::CONTENT_TYPE, kind)?;
     response.insert_header(header::CONTENT_LENGTH, body.len())?;
     response.insert_header(header::CACHE_CONTROL, "no-store")?;
     if *rejection == Rejection::Unauthorized {
@@ -81,6 +89,7 @@ pub fn response(
     rate_limit::describe(&mut response, ctx)?;
     super::headers::identify(&mut response, ctx)?;
     api_version::announce(&mut response, ctx)?;
+    explain::to_downstream(&mut response, explain::Cached::default(), Some(rejection), ctx)?;
     Ok((response, body))
 }
 

@@ -112,7 +112,7 @@ pub fn resolve(
     }
     let life = versions.life(wish.version);
     ctx.version = Some(RequestVersion { versions: Arc::clone(&versions), wish, path: parts.path.into() });
-    if !life.ends() {
+    if !life.pauses_or_ends() {
         return Ok(());
     }
     let now = SystemTime::now();
@@ -194,8 +194,9 @@ pub fn to_upstream(upstream: &mut RequestHeader, ctx: &RequestContext) -> Result
         return Ok(());
     };
     upstream.insert_header(versions.header(), versions.value(served.spoken))?;
-    // What the client calls a version of the vendor's is plain JSON to the service.
-    if wish.origin == VersionOrigin::Accept {
+    // What the client calls a version of the vendor's is plain JSON to the service, also where
+    // something else has decided: it must not hear of two versions.
+    if wish.origin == VersionOrigin::Accept || versions.are_in_accept(&upstream.headers) {
         upstream.insert_header(header::ACCEPT, "application/json")?;
     }
     if upstream.headers.get(header::CONTENT_TYPE).is_some_and(|kind| versions.is_vendors(kind)) {

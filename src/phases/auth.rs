@@ -5,11 +5,11 @@ use std::{sync::Arc, time::SystemTime};
 
 use pingora_http::RequestHeader;
 
-use super::{context::RequestContext, rejection::Rejection};
+use super::{context::RequestContext, rejection::Rejection, route};
 use crate::{
     auth::{Identity, Question, Refusal, Verdict},
     cache::policy::ByIdentity,
-    runtime::{calls::Calls, resources::Resources},
+    runtime::{calls::Calls, resources::Resources, route::Route},
 };
 
 /// Removes a client's own copies of the fields that tell backends who calls: before routing, so
@@ -36,11 +36,19 @@ pub enum Judgement {
 /// [`Rejection::OutOfOrder`] before routing, and if a field cannot be set.
 pub fn judge(request: &mut RequestHeader, ctx: &mut RequestContext) -> Result<Judgement, Rejection> {
     let Some(rule) = &ctx.planned()?.route.auth else { return Ok(Judgement::Admitted) };
+    if ctx.graphql.as_ref().is_some_and(|graphql| graphql.page) {
+        return Ok(Judgement::Admitted);
+    }
     match rule.judge(&request.headers, request.uri.query(), SystemTime::now()) {
         Verdict::Admitted(identity) => admit(identity, request, ctx).map(|()| Judgement::Admitted),
         Verdict::Refused(refusal) => Ok(Judgement::Refused(refusal)),
         Verdict::Undecided(question) => Ok(Judgement::Undecided(question)),
     }
+}
+
+/// Whether the route asks who calls.
+pub fn is_asked(ctx: &RequestContext) -> bool {
+    ctx.plan.as_ref().is_some_and(|plan| plan.route.auth.is_some())
 }
 
 /// Finds out what could not be said at once.
@@ -99,6 +107,12 @@ pub fn to_upstream(
         }
     }
     Ok(())
+}
+
+/// The target for the backend without credentials; `None` if there are none in it.
+pub fn without_credentials(route: &Route, path: &str, query: Option<&str>) -> Option<String> {
+    let query = route.auth.as_ref()?.without_credentials(query?)?;
+    Some(route::joined(path, Some(&*query).filter(|query| !query.is_empty())))
 }
 
 /// The refusal as it is answered, counted.

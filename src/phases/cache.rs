@@ -8,6 +8,7 @@ mod range;
 mod ready;
 mod report;
 mod request;
+pub mod words;
 
 pub use self::{
     admission::{admit, confirm},

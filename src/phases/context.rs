@@ -7,7 +7,9 @@ use std::{
 
 use http::{HeaderValue, StatusCode};
 
-use super::{api_version::RequestVersion, cache::CacheUse, rejection::Rejection};
+use super::{
+    api_version::RequestVersion, cache::CacheUse, graphql::GraphqlUse, inner::Inner, rejection::Rejection,
+};
 use crate::{
     auth::Identity,
     downstream::DeadlineHandle,
@@ -22,7 +24,7 @@ use crate::{
         label::GrpcStatus,
         metrics::InFlight,
         reason::UpstreamFailure,
-        trace::{MappedBodies, RequestTrace, SpanId, TraceId},
+        trace::{CacheSteps, Kept, MappedBodies, RequestTrace, SpanId, TraceId},
     },
     upstream::{Attempt, Backend, Permit, Tried},
 };
@@ -39,12 +41,18 @@ pub struct RequestContext {
     pub request_id: Option<RequestId>,
     /// The trace it belongs to. `None` when tracing is off.
     pub trace: Option<RequestTrace>,
+    /// Where it leaves word for whoever made it. `None`: it is not one of our own.
+    pub inner: Option<Inner>,
     /// Whether it is one of our own, which renews a stored response.
     pub revalidation: bool,
-    /// The bodies that were mapped, for the trace.
+    /// Whether its answer is to explain it.
+    pub explained: bool,
+    /// The bodies that were mapped.
     pub mapped: Option<Arc<MappedBodies>>,
-    /// When the cache was asked, for the trace.
-    pub cache_asked: Option<Instant>,
+    /// What it took to find out what the cache has, for the trace.
+    pub cache_steps: Option<Arc<CacheSteps>>,
+    /// Whether its spans are told, once it is over.
+    pub telling: Option<Telling>,
     /// The generation this request is served by.
     pub snapshot: Option<Arc<Snapshot>>,
     /// The version of the API it is for. `None` on routes without versions.
@@ -55,6 +63,8 @@ pub struct RequestContext {
     pub identity: Option<Arc<Identity>>,
     /// What the cache has to do with it. `None`: nothing.
     pub cache: Option<Box<CacheUse>>,
+    /// What GraphQL has to do with it. `None`: nothing.
+    pub graphql: Option<Box<GraphqlUse>>,
     /// What the most pressing limit of the route said. `None`: no limit concerns it.
     pub rate_limit: Option<Report>,
     /// What was tried upstream.
@@ -71,6 +81,32 @@ pub struct RequestContext {
     pub tunnel: Option<InFlight>,
     /// How the gRPC call that it is has ended, as far as is known.
     pub grpc: Option<GrpcStatus>,
+}
+
+/// Whether the spans of a finished request are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Telling {
+    /// They are not.
+    No,
+    /// It was sampled.
+    Sampled,
+    /// It was not, but is worth it.
+    Kept(Kept),
+}
+
+impl Telling {
+    /// Whether they are.
+    pub fn told(self) -> bool {
+        self != Self::No
+    }
+
+    /// Why it was kept, if it was.
+    pub fn kept(self) -> Option<Kept> {
+        match self {
+            Self::Kept(kept) => Some(kept),
+            Self::No | Self::Sampled => None,
+        }
+    }
 }
 
 /// What routing decided.
@@ -108,6 +144,8 @@ pub struct Attempts {
     pub current: Current,
     /// Counts the attempt in the upstream's gauge.
     pub in_flight: Option<InFlight>,
+    /// Counts the attempt among those that have a connection.
+    pub connection: Option<InFlight>,
     /// The status code of the last attempt's response.
     pub status: Option<u16>,
     /// From the beginning of the last attempt to the head of its response.
@@ -204,14 +242,18 @@ impl RequestContext {
             listener: None,
             request_id: None,
             trace: None,
+            inner: None,
             revalidation: false,
+            explained: false,
             mapped: None,
-            cache_asked: None,
+            cache_steps: None,
+            telling: None,
             snapshot: None,
             version: None,
             plan: None,
             identity: None,
             cache: None,
+            graphql: None,
             rate_limit: None,
             attempts: Attempts::default(),
             deadline: None,
@@ -233,9 +275,9 @@ impl RequestContext {
         self.listener.as_ref().is_some_and(|listener| listener.tls)
     }
 
-    /// The trace it belongs to, if it is one that is kept.
-    pub fn trace(&self) -> Option<TraceId> {
-        None
+    /// The trace it belongs to, if its spans are told: nobody is sent to a trace that is nowhere.
+    pub fn told_trace(&self) -> Option<TraceId> {
+        self.trace.as_ref().filter(|_| self.telling.is_some_and(Telling::told)).map(|trace| trace.trace)
     }
 
     /// The upstream this request goes to.

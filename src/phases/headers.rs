@@ -31,6 +31,10 @@ pub fn to_upstream(
     if let Some(target) = &plan.rewritten {
         set_target(upstream, target)?;
     }
+    let (path, query) = (upstream.uri.path(), upstream.uri.query());
+    if let Some(target) = auth::without_credentials(&plan.route, path, query) {
+        set_target(upstream, &target)?;
+    }
     if let (Some(snapshot), Some(client), Some(listener), Some(id)) =
         (&ctx.snapshot, &ctx.client, &ctx.listener, &ctx.request_id)
     {

@@ -33,9 +33,7 @@ pub fn instruct(upstream: &mut RequestHeader, ctx: &mut RequestContext) -> Resul
     let Some(orders) = orders(ctx) else { return Ok(()) };
     exchange::strip_connection(upstream)?;
     let mut orders = orders.clone();
-    if ctx.trace.is_some() {
-        orders.times = Some(Arc::clone(ctx.mapped.get_or_insert_default()));
-    }
+    orders.times = Some(Arc::clone(ctx.mapped.get_or_insert_default()));
     if let Some(deadline) = ctx.deadline.clone() {
         // Pingora sees nothing of the response until all of it is there: each part of it
         // begins the wait anew, as it would otherwise.
@@ -51,9 +49,10 @@ impl From<&Refusal> for Rejection {
             Refusal::Request(_) => Self::MappingRequest,
             Refusal::RequestTooLarge => Self::BodyTooLarge,
             Refusal::RequestForm => Self::UnsupportedMedia,
-            Refusal::Response(_) | Refusal::ResponseCoding | Refusal::ResponseTooLarge => {
-                Self::MappingResponse
-            }
+            Refusal::Response(_)
+            | Refusal::ResponseCoding
+            | Refusal::ResponsePart
+            | Refusal::ResponseTooLarge => Self::MappingResponse,
         }
     }
 }

@@ -19,9 +19,11 @@ use crate::{
     runtime::resources::Resources,
     telemetry::{
         access_log::{AccessLog, AccessRecord},
-        cache::CacheResult,
-        label::{Protocol, TlsVersion},
+        cache::{CacheResult, Tier},
+        label::{MethodLabel, Protocol, TlsVersion},
+        metrics::Filter,
         reason::{AbortPhase, BadRequestReason, CloseReason, ErrorReason},
+        recent::RecentError,
     },
 };
 
@@ -59,6 +61,8 @@ pub fn close(session: &mut Session, error: Option<&Error>, ctx: &mut RequestCont
     {
         gate.handle().set_close_reason(reason);
     }
+    trace::decide(status, reason, ctx, resources, Instant::now());
+    cache::close(session, ctx, resources);
     let exchange = Exchange {
         status,
         tls_version: session.digest().and_then(|digest| Some(&*digest.ssl_digest.as_ref()?.version)),
@@ -78,13 +82,18 @@ pub fn finish(
     ctx: &mut RequestContext,
     resources: &Resources,
 ) {
+    // Others may wait for the place at the backends.
+    ctx.attempts.permit = None;
     let now = Instant::now();
     let duration = now.saturating_duration_since(ctx.started_at);
     upstream::attempted(ctx, now);
+    ctx.attempts.connection = None;
+    trace::decide(exchange.status, error, ctx, resources, now);
     let unmatched = resources.metrics.unmatched();
     let metrics = ctx.plan.as_ref().map_or(unmatched, |plan| &plan.route.metrics);
     // 499 is nginx's: the client left before it got an answer.
-    metrics.answered_in(&exchange.request.method, exchange.status.unwrap_or(499), duration, ctx.trace());
+    let status = exchange.status.unwrap_or(499);
+    metrics.answered_in(&exchange.request.method, status, duration, ctx.told_trace());
     metrics.sizes(exchange.bytes_in, exchange.bytes_out);
     if let Some(status) = ctx.grpc {
         metrics.grpc(status);
@@ -95,7 +104,8 @@ pub fn finish(
     if let Some(reason) = error {
         metrics.error(reason);
     }
-    if let Some(listener) = &ctx.listener {
+    // What the gateway asks itself came through no listener.
+    if let Some(listener) = ctx.listener.as_ref().filter(|_| ctx.inner.is_none()) {
         listener.metrics.request(Protocol::from(exchange.request.version));
         listener.metrics.bytes(exchange.bytes_in, exchange.bytes_out);
         match &ctx.rejection {
@@ -104,16 +114,47 @@ pub fn finish(
             _ => {}
         }
     }
+    if let Some(bodies) = &ctx.mapped {
+        let filters = resources.metrics.filters();
+        bodies.list().iter().for_each(|body| filters.took(Filter::Mapping, body.took));
+    }
+    if error != Some(ErrorReason::ClientAbort) && exchange.status.is_none_or(|status| status >= 500) {
+        resources.recent_errors.keep(|| failed(exchange, error, ctx, duration));
+    }
     trace::finish(exchange, error, ctx, resources, now);
     if let Some(log) = &resources.access_log {
         write(log, exchange, ctx, duration, error);
     }
     // Dropped here and not with the session, which a kept-alive connection holds longer.
     ctx.attempts.current = Current::None;
-    ctx.attempts.permit = None;
     ctx.stream = None;
     ctx.tunnel = None;
     ctx.plan = None;
+}
+
+/// What is told of a request that failed.
+fn failed(
+    exchange: &Exchange<'_>,
+    error: Option<ErrorReason>,
+    ctx: &RequestContext,
+    duration: Duration,
+) -> RecentError {
+    let (plan, attempts) = (ctx.plan.as_ref(), &ctx.attempts);
+    RecentError {
+        time: SystemTime::now(),
+        status: exchange.status,
+        reason: error,
+        detail: ctx.rejection.as_ref().map(Rejection::code),
+        method: MethodLabel::from(&exchange.request.method).as_str(),
+        pattern: plan.map(|plan| plan.pattern.clone()),
+        route: plan.map(|plan| plan.route.name.clone()),
+        upstream: ctx.target().map(|target| target.name().to_owned()),
+        backend: attempts.current.attempt().map(|attempt| attempt.backend().name().to_owned()),
+        attempts: attempts.count,
+        duration,
+        request_id: ctx.id().to_owned(),
+        trace_id: ctx.trace.as_ref().map(|trace| trace.trace.hex().as_str().to_owned()),
+    }
 }
 
 /// Why the connection will not see another request, where the request shows it.
@@ -163,6 +204,7 @@ fn write(
     let plan = ctx.plan.as_ref();
     let attempts = &ctx.attempts;
     let version = ctx.version.as_ref();
+    let operation = ctx.graphql.as_ref().and_then(|graphql| graphql.operation.as_ref());
     let ids = ctx.trace.as_ref().map(|trace| (trace.trace.hex(), trace.span.hex()));
     log.write(&AccessRecord {
         time: SystemTime::now(),
@@ -190,8 +232,12 @@ fn write(
         error,
         detail: ctx.rejection.as_ref().map(Rejection::code),
         cache: exchange.cache.map(CacheResult::as_str),
+        cache_tier: exchange.lookup.tier.map(Tier::as_str),
         api_version: version.map(|version| version.versions.name(version.wish.version)),
         api_version_source: version.map(|version| version.wish.origin.as_str()),
+        internal: ctx.inner.is_some(),
+        graphql: operation.map(|operation| operation.kind),
+        graphql_operation: operation.and_then(|operation| operation.name.as_deref()),
         identity: ctx.identity.as_deref().map(Identity::tag),
         user_agent: header(http::header::USER_AGENT),
     });

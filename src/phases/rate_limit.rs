@@ -8,8 +8,21 @@ use serde_json::Value;
 use super::{context::RequestContext, rejection::Rejection};
 use crate::{
     auth::Kind,
-    rate_limit::{Caller, Charged, RATELIMIT, RATELIMIT_POLICY},
+    rate_limit::{Caller, Charged, Held, RATELIMIT, RATELIMIT_POLICY, Report},
 };
+
+/// Takes what the request owes whoever calls, before that is found out: passwords are not hashed,
+/// and services not asked, for those who have used up what they may. To be given back just before
+/// the request is charged.
+///
+/// # Errors
+/// [`Rejection::RateLimited`]; then nothing is taken.
+pub fn hold(request: &RequestHeader, ctx: &mut RequestContext) -> Result<Held, Rejection> {
+    let address = ctx.client.as_ref().map(|client| client.address);
+    let anybody = Caller { address, subject: None, api_key: None, claim: &|_| None };
+    let limits = &ctx.planned()?.route.rate_limits;
+    limits.hold(&request.method, &request.headers, &anybody).map_err(|report| refuse(report, ctx))
+}
 
 /// Charges the request to the limits of its route.
 ///
@@ -26,8 +39,10 @@ pub async fn charge(request: &RequestHeader, ctx: &mut RequestContext) -> Result
     let charged = {
         let address = ctx.client.as_ref().map(|client| client.address);
         let identity = ctx.identity.as_deref();
-        // The same name means somebody else to another provider.
-        let subject = identity.map(|identity| format!("{}\0{}", identity.provider(), identity.subject()));
+        // The same name means somebody else to another provider, or issuer.
+        let subject = identity.map(|identity| {
+            format!("{}\0{}\0{}", identity.provider(), identity.issuer(), identity.subject())
+        });
         let is_key = identity.is_some_and(|identity| identity.kind() == Kind::ApiKey);
         let claim = |name: &str| match identity?.claim(name)? {
             Value::String(text) => Some(Cow::Borrowed(text.as_str())),
@@ -48,14 +63,21 @@ pub async fn charge(request: &RequestHeader, ctx: &mut RequestContext) -> Result
             ctx.rate_limit = report;
             Ok(())
         }
-        Err(report) => {
-            let refusal = Rejection::RateLimited { retry_after: report.retry_after() };
-            ctx.rate_limit = Some(report);
-            // The cache was not asked, and shall not be counted.
-            ctx.cache = None;
-            Err(refusal)
-        }
+        Err(report) => Err(refuse(report, ctx)),
     }
+}
+
+fn refuse(report: Report, ctx: &mut RequestContext) -> Rejection {
+    let refusal = Rejection::RateLimited { retry_after: report.retry_after() };
+    ctx.rate_limit = Some(report);
+    // The cache was not asked, and shall not be counted.
+    ctx.cache = None;
+    refusal
+}
+
+/// Whether the request was charged to any limit, or refused by one.
+pub fn is_charged(ctx: &RequestContext) -> bool {
+    ctx.rate_limit.is_some()
 }
 
 /// Adds `RateLimit` and `RateLimit-Policy`, as far as the limit wants them. What the backend

@@ -32,6 +32,8 @@ pub enum Rejection {
     UnsupportedMedia,
     /// The service's body cannot be mapped to the version of the client.
     MappingResponse,
+    /// It is made for a GraphQL operation, and asks for another one.
+    Recursion,
     /// A rate limit of the route is used up.
     RateLimited {
         /// Whole seconds until a request would pass.
@@ -87,6 +89,7 @@ impl Rejection {
             Self::MappingRequest => ErrorReason::MappingRequest,
             Self::UnsupportedMedia => ErrorReason::UnsupportedMedia,
             Self::MappingResponse => ErrorReason::MappingResponse,
+            Self::Recursion => ErrorReason::Recursion,
             Self::RateLimited { .. } => ErrorReason::RateLimited,
             Self::NoHealthyBackend => ErrorReason::NoHealthyBackend,
             Self::Overloaded => ErrorReason::Overloaded,
@@ -132,6 +135,7 @@ impl Rejection {
             Self::MappingRequest => StatusCode::BAD_REQUEST,
             Self::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MappingResponse => StatusCode::BAD_GATEWAY,
+            Self::Recursion => StatusCode::LOOP_DETECTED,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::NoHealthyBackend | Self::Overloaded | Self::CircuitOpen => StatusCode::SERVICE_UNAVAILABLE,
             Self::ConnectFailed | Self::TlsFailed | Self::UpstreamReset | Self::UpstreamBadResponse => {
@@ -185,6 +189,7 @@ impl Rejection {
             Self::OnlyIfCached => "There is no stored response for this request.",
             Self::PurgeForbidden => "Purging is not allowed from this address.",
             Self::Unauthorized => "This needs a bearer token.",
+            Self::Recursion => "A GraphQL operation cannot ask for another one.",
             Self::RateLimited { .. } => "Too many requests: wait before the next one.",
             Self::NoHealthyBackend => "No backend of the service is available.",
             Self::Overloaded => "The service has more requests than it can serve.",
@@ -221,7 +226,7 @@ impl Rejection {
     }
 
     /// Seconds after which trying again may help.
-    pub(super) fn retry_after(&self) -> Option<u32> {
+    pub fn retry_after(&self) -> Option<u32> {
         match self {
             Self::RateLimited { retry_after } => Some(*retry_after),
             Self::NoHealthyBackend | Self::Overloaded | Self::CircuitOpen => Some(1),

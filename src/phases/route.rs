@@ -11,6 +11,7 @@ use super::{
     api_version,
     cache::manage,
     context::{Plan, RequestContext},
+    explain, graphql,
     headers::to_downstream,
     rejection::Rejection,
 };
@@ -32,6 +33,10 @@ use crate::{
 /// not fit to be routed, [`Rejection::ApiVersion`] when it cannot have the version it is for.
 pub fn select(request: &RequestHeader, ctx: &mut RequestContext) -> Result<(), Rejection> {
     let snapshot = Arc::clone(ctx.snapshot.as_ref().ok_or(Rejection::OutOfOrder)?);
+    let own = ctx.listener.as_ref().is_some_and(|listener| listener.graphql_only);
+    if own && ctx.inner.is_none() {
+        return select_graphql(request, ctx, &snapshot);
+    }
     let sent = parts(request);
     let path = snapshot.paths.apply(sent.path);
     let path = path.map_err(|_| Rejection::BadRequest(BadRequestReason::SuspiciousPath))?;
@@ -66,8 +71,34 @@ pub fn select(request: &RequestHeader, ctx: &mut RequestContext) -> Result<(), R
     let deadline = target.as_ref().and_then(|t| t.timeouts.total).map(|total| ctx.started_at + total);
     let pattern = matched.pattern.to_owned();
     let in_flight = route.metrics.begin();
+    if ctx.inner.is_some() && matches!(route.action, Action::Graphql(_)) {
+        return Err(Rejection::Recursion);
+    }
+    ctx.graphql = graphql::begin(request, &route);
     ctx.plan = Some(Plan { route, pattern, target, location, rewritten, deadline, hash, in_flight });
     resolved
+}
+
+/// On GraphQL's own listener there is one route, for whatever path.
+fn select_graphql(
+    request: &RequestHeader,
+    ctx: &mut RequestContext,
+    snapshot: &Snapshot,
+) -> Result<(), Rejection> {
+    let route = snapshot.graphql.clone().ok_or(Rejection::NoRoute)?;
+    ctx.graphql = graphql::begin(request, &route);
+    let in_flight = route.metrics.begin();
+    ctx.plan = Some(Plan {
+        route,
+        pattern: "/**".to_owned(),
+        target: None,
+        location: None,
+        rewritten: None,
+        deadline: None,
+        hash: None,
+        in_flight,
+    });
+    Ok(())
 }
 
 /// The target for the service that speaks the version, as that version writes it.
@@ -77,11 +108,16 @@ pub fn versioned(
     captures: &Captures<'_, '_>,
     snapshot: &Snapshot,
 ) -> String {
-    let path = served.path.as_ref().and_then(|path| path.apply(parts.path, parts.query, captures));
+    let versions = snapshot.versions.as_ref();
+    let query = parts.query.map(|query| match versions {
+        Some(versions) => versions.query_for(query, served.spoken),
+        None => Cow::Borrowed(query),
+    });
+    let query = query.as_deref();
+    let path = served.path.as_ref().and_then(|path| path.apply(parts.path, query, captures));
     path.unwrap_or_else(|| {
-        let versions = snapshot.versions.as_ref();
         let path = versions.map(|versions| versions.insert(parts.path, served.spoken));
-        joined(path.as_deref().unwrap_or(parts.path), parts.query)
+        joined(path.as_deref().unwrap_or(parts.path), query)
     })
 }
 
@@ -139,7 +175,7 @@ pub async fn answer_locally(
 ) -> pingora_core::Result<bool> {
     let plan = ctx.planned()?;
     let (mut response, body) = match &plan.route.action {
-        Action::Proxy(_) | Action::Versioned => return Ok(false),
+        Action::Proxy(_) | Action::Versioned | Action::Graphql(_) => return Ok(false),
         Action::VersionList => {
             let mut response = ResponseHeader::build(http::StatusCode::OK, Some(8))?;
             response.insert_header(header::CONTENT_TYPE, "application/json")?;
@@ -169,6 +205,7 @@ pub async fn answer_locally(
         response.insert_header(header::CONTENT_LENGTH, body.len())?;
     }
     to_downstream(&mut response, ctx)?;
+    explain::to_downstream(&mut response, explain::Cached::default(), None, ctx)?;
     answer(session, response, body).await?;
     Ok(true)
 }

@@ -1,24 +1,32 @@
 //! The trace of a request: begun with it, told to backends, made into spans when it is over.
 
 mod finish;
+mod refused;
 mod timing;
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use pingora_core::Result;
 use pingora_http::RequestHeader;
 use pingora_proxy::Session;
 
-pub use self::{finish::finish, timing::to_downstream};
-use super::context::{EndedAttempt, RequestContext};
+pub use self::{
+    finish::{decide, finish},
+    refused::{Refused, unknown_method},
+    timing::to_downstream,
+};
+use super::{
+    context::{EndedAttempt, RequestContext},
+    inner,
+};
 use crate::{
     runtime::resources::Resources,
-    telemetry::trace::{RequestTrace, RouteTracing, is_trace_field},
+    telemetry::trace::{CacheSteps, RequestTrace, RouteTracing, is_trace_field},
 };
 
 /// Finds out which trace a request belongs to.
 pub fn begin(request: &RequestHeader, ctx: &mut RequestContext, resources: &Resources) {
-    let Some(tracing) = &resources.tracing else { return };
+    let Some(tracing) = resources.tracing.as_ref().filter(|_| ctx.inner.is_none()) else { return };
     let trusted = is_trusted(ctx);
     ctx.trace = Some(RequestTrace::begin(&tracing.accept, &request.headers, trusted));
 }
@@ -29,10 +37,28 @@ fn is_trusted(ctx: &RequestContext) -> bool {
     ctx.listener.as_ref().is_some_and(|listener| listener.trace_trust.covers(peer))
 }
 
+/// The trace of a request as it is continued by those that the gateway makes for it: sampled
+/// as it is itself, whatever their routes say.
+pub fn for_inner(ctx: &RequestContext, resources: &Resources) -> Option<RequestTrace> {
+    settings(ctx, resources)?;
+    ctx.trace.clone()
+}
+
 /// What holds for the request: its route's settings, or the common ones where it has no route.
 fn settings<'a>(ctx: &'a RequestContext, resources: &'a Resources) -> Option<&'a RouteTracing> {
     let common = resources.tracing.as_ref().map(|tracing| &tracing.common);
     ctx.plan.as_ref().map_or(common, |plan| plan.route.tracing.as_ref())
+}
+
+/// Decides whether the trace is sampled, now that the route is known. Whoever asks later is told
+/// the same.
+pub fn sample(ctx: &mut RequestContext, resources: &Resources) {
+    let Some(tracing) = &resources.tracing else { return };
+    let Some(threshold) = settings(ctx, resources).map(|settings| settings.threshold) else { return };
+    let Some(trace) = &mut ctx.trace else { return };
+    if trace.sample(threshold, &tracing.parents, ctx.started_at).is_err() {
+        resources.metrics.traces().parent_limited();
+    }
 }
 
 /// Leaves the trace for the request that Pingora is about to make in the background, to renew
@@ -47,7 +73,7 @@ pub fn hand_over(session: &Session, ctx: &RequestContext, resources: &Resources)
 
 /// Puts a request made in the background below the one it is made for.
 pub fn take_over(session: &Session, ctx: &mut RequestContext, resources: &Resources) {
-    let Some(tracing) = resources.tracing.as_ref().filter(|_| session.subrequest_ctx.is_some()) else {
+    let Some(tracing) = resources.tracing.as_ref().filter(|_| inner::is_refresh(session, ctx)) else {
         return;
     };
     ctx.revalidation = true;
@@ -60,11 +86,10 @@ fn slot(ctx: &RequestContext) -> Option<[u8; 16]> {
     ctx.cache.as_deref()?.slot.map(|slot| slot.0)
 }
 
-/// Notes when the cache is asked. Only the first time: later ones follow a wait.
-pub fn cache_asked(ctx: &mut RequestContext) {
-    if ctx.trace.is_some() {
-        ctx.cache_asked.get_or_insert_with(Instant::now);
-    }
+/// Where the cache is to write down what it does for the request; `None` if nobody will read it.
+pub fn cache_steps(ctx: &mut RequestContext, resources: &Resources) -> Option<Arc<CacheSteps>> {
+    let told = ctx.trace.is_some() && resources.tracing.as_ref().is_some_and(|it| it.spans.is_some());
+    told.then(|| Arc::clone(ctx.cache_steps.get_or_insert_default()))
 }
 
 /// Gives an attempt that begins a span of its own.
@@ -88,9 +113,7 @@ pub fn to_upstream(upstream: &mut RequestHeader, ctx: &RequestContext, resources
     for name in &stale {
         upstream.remove_header(name);
     }
-    trace.tell(trace.is_sampled(settings.threshold), &settings.also_send, |name, value| {
-        upstream.insert_header(name, value)
-    })
+    trace.tell(&settings.also_send, |name, value| upstream.insert_header(name, value))
 }
 
 /// Notes an attempt that has just ended.

@@ -1,5 +1,7 @@
 //! Choosing a backend, and following the attempt from the request to the response.
 
+mod connections;
+
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -106,6 +108,8 @@ pub fn pick(session: &mut Session, ctx: &mut RequestContext) -> Result<Box<HttpP
     attempts.sent = false;
     attempts.current = Current::Begun(attempt);
     attempts.in_flight = Some(target.metrics.begin());
+    attempts.connection = None;
+    peer.options.tracer = Some(connections::counted(target.metrics.connections().counter()));
     trace::attempt(ctx);
     if let Some(left) = left {
         shorten(&mut peer, left, session.is_upgrade_req());
@@ -147,7 +151,8 @@ pub fn sent(ctx: &mut RequestContext) {
 /// A connection to the backend stands.
 pub fn connected(ctx: &mut RequestContext, reused: bool, digest: Option<&Digest>) {
     ctx.attempts.reused = reused;
-    let Some(target) = ctx.target() else { return };
+    let Some(target) = ctx.target().cloned() else { return };
+    ctx.attempts.connection = Some(target.metrics.connections().hold());
     if reused {
         target.metrics.reused();
         return;

@@ -72,6 +72,11 @@ pub struct Keys {
 }
 
 impl Keys {
+    /// Whether the bucket is the same whoever calls.
+    pub fn is_of_anybody(&self) -> bool {
+        !matches!(self.by, LimitBy::Identity | LimitBy::ApiKey | LimitBy::Claim(_))
+    }
+
     /// The bucket of a request.
     pub fn of(&self, headers: &HeaderMap, caller: &Caller<'_>) -> BucketKey {
         let value = match &self.by {

@@ -138,6 +138,11 @@ impl Limit {
         self.local.take(key)
     }
 
+    /// Whether the bucket of a request is the same whoever calls.
+    pub(super) fn is_of_anybody(&self) -> bool {
+        self.keys.is_of_anybody()
+    }
+
     /// Gives a request back to the bucket of this node.
     pub(super) fn give_back_own(&self, key: BucketKey) {
         self.local.give_back(key);

@@ -24,5 +24,5 @@ pub use buckets::Buckets;
 pub use key::{Caller, LimitSecret};
 pub use limit::{Limit, Scope, Stock};
 pub use report::{RATELIMIT, RATELIMIT_POLICY, Report};
-pub use route_limits::{Charged, Pending, RouteLimits};
+pub use route_limits::{Charged, Held, Pending, RouteLimits};
 pub use shared::Shared;

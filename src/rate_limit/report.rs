@@ -36,6 +36,17 @@ impl Report {
         self.limit.name()
     }
 
+    /// Requests that could follow at once; none after a refusal.
+    pub fn left(&self) -> u32 {
+        self.left
+    }
+
+    /// After a refusal the time until a request would pass, else that until the bucket is full,
+    /// in whole seconds.
+    pub fn seconds(&self) -> u32 {
+        self.seconds
+    }
+
     /// After a refusal: whole seconds until a request would pass, at least one.
     pub fn retry_after(&self) -> u32 {
         self.seconds.max(1)

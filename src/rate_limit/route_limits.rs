@@ -47,6 +47,28 @@ impl RouteLimits {
         self.limits.iter().any(|limit| limit.name() == name && limit.concerns(method))
     }
 
+    /// Takes what a request owes whoever calls, before that is found out: what is to be given
+    /// back when it is charged.
+    ///
+    /// Of shared limits too: what passes them is taken from this node's bucket as well.
+    ///
+    /// # Errors
+    /// What the limit says that refuses. Then nothing is taken.
+    pub fn hold(&self, method: &Method, headers: &HeaderMap, caller: &Caller<'_>) -> Result<Held, Report> {
+        let mut held = Held::default();
+        for limit in self.limits.iter().filter(|limit| limit.concerns(method) && limit.is_of_anybody()) {
+            let key = limit.key(headers, caller);
+            let decision = limit.take_own(key);
+            if let Decision::Refused { .. } = decision {
+                held.give_back();
+                limit.metrics().refused();
+                return Err(Report::new(limit, decision));
+            }
+            held.0.push((Arc::clone(limit), key));
+        }
+        Ok(held)
+    }
+
     /// Charges a request to all limits of this node that concern it, or to none.
     ///
     /// They are asked one after the other. When one refuses, what those before it had given
@@ -85,6 +107,17 @@ impl RouteLimits {
         let taken = parts.len();
         parts.extend(shared.map(part));
         Ok(Charged::Pending(Pending { parts, taken, pressing }))
+    }
+}
+
+/// What was taken for a request of which it is not known who calls. Dropped, it stays taken.
+#[derive(Default)]
+pub struct Held(Vec<(Arc<Limit>, BucketKey)>);
+
+impl Held {
+    /// Gives it back.
+    pub fn give_back(self) {
+        self.0.iter().for_each(|(limit, key)| limit.give_back_own(*key));
     }
 }
 

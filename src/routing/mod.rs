@@ -26,9 +26,9 @@
 //!
 //! - A host is compared without case, port and trailing dot. `*.example.com`
 //!   takes any number of labels below `example.com`, and not the name itself.
-//! - A path is compared byte for byte: nothing is decoded, and `/a` is not
-//!   `/a/`. Paths whose meaning would depend on who normalises them are refused
-//!   or normalised by the [`PathPolicy`], before a route is looked for.
+//! - A path is compared byte for byte, and `/a` is not `/a/`. Before a route is
+//!   looked for, the [`PathPolicy`] undoes escapes that say nothing (`%61`), and
+//!   refuses or normalises paths whose meaning depends on who reads them.
 //! - `/a/**` takes `/a`, `/a/` and everything below, never `/ab`. A `{capture}`
 //!   takes one segment that is not empty. `{rest}` stands for what `**` took,
 //!   without the slash before it: empty for both `/a` and `/a/`.

@@ -2,6 +2,8 @@
 
 mod policy;
 
+use std::borrow::Cow;
+
 pub use self::policy::PathPolicy;
 use self::policy::Segment;
 
@@ -67,6 +69,40 @@ fn escape_fault(path: &str, keep_slashes: bool) -> Option<&'static str> {
     })
 }
 
+/// The one form of a sound percent-encoding (RFC 3986 section 6.2.2): what needs no escape has
+/// none, and the digits of the others are capital. `/%61` and `/a` are the same to any server.
+pub(super) fn canonical_escapes(path: &str) -> Cow<'_, str> {
+    let is_canonical = |[high, low]: [u8; 2]| {
+        !high.is_ascii_lowercase() && !low.is_ascii_lowercase() && unescaped(high, low).is_none()
+    };
+    let mut escapes = path.split('%').skip(1).filter_map(|after| after.as_bytes().first_chunk().copied());
+    if escapes.all(is_canonical) {
+        return Cow::Borrowed(path);
+    }
+    let mut parts = path.split('%');
+    let mut canonical = String::with_capacity(path.len());
+    canonical.push_str(parts.next().unwrap_or_default());
+    for after in parts {
+        let (digits, rest) = after.split_at_checked(2).unwrap_or((after, ""));
+        match digits.as_bytes().first_chunk().and_then(|&[high, low]| unescaped(high, low)) {
+            Some(byte) => canonical.push(char::from(byte)),
+            None => {
+                canonical.push('%');
+                canonical.push_str(&digits.to_ascii_uppercase());
+            }
+        }
+        canonical.push_str(rest);
+    }
+    Cow::Owned(canonical)
+}
+
+/// The character that two digits of an escape stand for, if it needs none (RFC 3986 section 2.3).
+fn unescaped(high: u8, low: u8) -> Option<u8> {
+    let digit = |digit: u8| char::from(digit).to_digit(16);
+    let byte = u8::try_from(digit(high)? * 16 + digit(low)?).ok()?;
+    matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~').then_some(byte)
+}
+
 /// Splits what follows a slash into its first segment and what follows the next slash.
 pub(super) fn split_segment(rest: &str) -> (&str, Option<&str>) {
     match memchr::memchr(b'/', rest.as_bytes()) {
@@ -123,6 +159,23 @@ mod tests {
             ("/a#b", "a fragment"),
         ] {
             assert_eq!(suspicious(path), Some(reason), "{path}");
+        }
+    }
+
+    #[test]
+    fn an_escape_that_says_nothing_is_undone() {
+        for (sent, seen) in [
+            ("/%61dmin/%7Ea%2d1", "/admin/~a-1"),
+            ("/caf%c3%a9", "/caf%C3%A9"),
+            ("/%2E%2e/x", "/../x"),
+            ("/100%25%41", "/100%25A"),
+            ("/a%2fb%2F", "/a%2Fb%2F"),
+        ] {
+            assert_eq!(canonical_escapes(sent), seen, "{sent}");
+            assert!(matches!(canonical_escapes(seen), Cow::Borrowed(_)), "{seen}");
+        }
+        for kept in ["/", "/a%20b%2B%40", "/%C3%A9", "/%25361"] {
+            assert!(matches!(canonical_escapes(kept), Cow::Borrowed(same) if same == kept), "{kept}");
         }
     }
 

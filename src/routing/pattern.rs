@@ -1,6 +1,6 @@
 //! Path patterns, and what they captured.
 
-use super::path::{split_segment, suspicious};
+use super::path::{canonical_escapes, split_segment, suspicious};
 use crate::config::{finding::Problem, route::MatchConfig};
 
 /// The most segments a pattern may have: bounds the depth of a lookup.
@@ -120,7 +120,7 @@ fn segment(part: &str, before: &[Segment]) -> Result<Segment, (String, String)> 
                 "a capture is a whole segment, such as `/{id}/`".to_owned(),
             ));
         }
-        return Ok(Segment::Literal(part.into()));
+        return Ok(Segment::Literal(canonical_escapes(part).into()));
     };
     let identifier = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
         && name.bytes().next().is_some_and(|first| !first.is_ascii_digit());

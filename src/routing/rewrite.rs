@@ -5,7 +5,7 @@ use percent_encoding::utf8_percent_encode;
 
 use super::{
     host::HostPattern,
-    path::{has_empty_segment, suspicious},
+    path::{canonical_escapes, has_empty_segment, suspicious},
     pattern::{Captures, names_of, patterns_of},
     template::{self, IN_PATH, Part},
 };
@@ -139,7 +139,7 @@ fn prefix(text: Option<&str>, key: &str, problems: &mut Vec<Problem>) -> Box<str
     } else if let Some(reason) = suspicious(text).or(has_empty_segment(text).then_some("an empty segment")) {
         problem(format!("`{text}` has {reason}"), "write the path as it is sent, percent-encoded");
     }
-    text.trim_end_matches('/').into()
+    canonical_escapes(text.trim_end_matches('/')).into()
 }
 
 /// A prefix that no path of the route has is a mistake, most often of spelling.

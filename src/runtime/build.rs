@@ -1,5 +1,6 @@
 //! From the `traffic:` section to a snapshot, reporting every problem at once.
 
+mod graphql;
 mod versions;
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -10,6 +11,7 @@ use serde::Serialize;
 
 use self::versions::{RouteRules, VERSION_LIST};
 use super::{
+    graphql::Graphql,
     resources::Resources,
     route::{Action, Route, RouteCache, Target},
     snapshot::{NamedUpstream, Snapshot},
@@ -55,19 +57,18 @@ pub fn build(
         Some(section) => problems.take("traffic.api_versions", Versions::compile(section)).map(Arc::new),
         None => None,
     };
+    let graphql =
+        config.graphql.as_ref().and_then(|section| graphql::compile(section, previous, &mut problems));
     let builder = RouteBuilder {
         config,
+        graphql: graphql.as_ref(),
         resources,
         upstreams: &upstreams,
         auth: auth.as_ref(),
         versions: versions.as_deref(),
         mappings: &mappings,
     };
-    let listing = config.api_versions.as_ref().map(|section| MatchConfig {
-        path: Some(OneOrMany::One(section.list_path().into_owned())),
-        method: Some(OneOrMany::One("GET".to_owned())),
-        ..MatchConfig::default()
-    });
+    let listing = listing_match(config);
     let mut routes = Vec::with_capacity(config.routes.len());
     for (index, route) in config.routes.iter().enumerate() {
         let at = format!("traffic.routes[{index}]");
@@ -93,6 +94,7 @@ pub fn build(
         return Err(problems.0);
     }
     let spells_versions = routes.iter().any(|entry| entry.value.spells_version);
+    let graphql = builder.graphql_route(&routes, &mut problems);
     let table = problems.take("traffic.routes", RouteTable::build(routes));
     match (table, forwarding, auth) {
         (Some(routes), Some(forwarding), Some(auth)) => Ok(Snapshot {
@@ -105,11 +107,21 @@ pub fn build(
             upstreams,
             auth,
             identity_fields: identity_fields(config),
+            graphql,
             forwarding: Arc::new(forwarding),
             config: config.clone(),
         }),
         _ => Err(problems.0),
     }
+}
+
+/// The requests for the list of the versions.
+fn listing_match(config: &TrafficConfig) -> Option<MatchConfig> {
+    config.api_versions.as_ref().map(|section| MatchConfig {
+        path: Some(OneOrMany::One(section.list_path().into_owned())),
+        method: Some(OneOrMany::One("GET".to_owned())),
+        ..MatchConfig::default()
+    })
 }
 
 /// The fields that any route forwards an identity in.
@@ -156,6 +168,8 @@ struct RouteBuilder<'a> {
     upstreams: &'a BTreeMap<String, NamedUpstream>,
     versions: Option<&'a Versions>,
     mappings: &'a BTreeMap<String, Arc<Mapping>>,
+    /// `None` also if something is wrong there, which has been reported.
+    graphql: Option<&'a Arc<Graphql>>,
     /// `None` if something is wrong there, which has been reported.
     auth: Option<&'a Authenticator>,
 }
@@ -273,6 +287,9 @@ impl RouteBuilder<'_> {
         }
         if let Some(respond) = &route.respond {
             return respond_action(respond, problems);
+        }
+        if route.graphql.is_some() {
+            return self.graphql(problems);
         }
         if let Some(served) = route.serve {
             return Some(Action::Serve(served));

@@ -30,6 +30,8 @@ pub struct Listener {
     pub proxy_protocol: Option<TrustedPeers>,
     /// Whose trace context is continued.
     pub trace_trust: TraceTrust,
+    /// Whether it serves GraphQL and nothing else.
+    pub graphql_only: bool,
     /// Handles of its metric series.
     pub metrics: Arc<ListenerMetrics>,
     max_connections: usize,
@@ -50,6 +52,7 @@ impl Listener {
             http2: config.http2,
             fields: ListenerFields::new(config.tls.is_some(), config.address.port()),
             proxy_protocol: config.proxy_protocol.as_ref().map(|p| TrustedPeers::new(&p.from)),
+            graphql_only: false,
             metrics,
             max_connections: config.max_connections,
             open: AtomicUsize::new(0),

@@ -6,8 +6,10 @@
 
 mod build;
 pub mod calls;
+pub mod graphql;
 pub mod lifecycle;
 pub mod listener;
+pub mod pipeline;
 pub mod reload;
 pub mod resources;
 pub mod route;

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use pingora_cache::{lock::CacheLock, predictor::Predictor};
 
-use super::{lifecycle::Lifecycle, listener::Listener};
+use super::{lifecycle::Lifecycle, listener::Listener, pipeline::Pipeline};
 use crate::{
     cache::{
         invalidation::{InvalidationLog, LogLimits},
@@ -21,12 +21,13 @@ use crate::{
         trace::{RouteTracingConfig, TrustConfig},
         values::Secret,
     },
-    headers::TrustedPeers,
+    headers::{ExplainKey, TrustedPeers},
     rate_limit::{Buckets, LimitSecret, Shared, Stock},
     telemetry::{
         access_log::AccessLog,
         cache::Tier,
         metrics::Metrics,
+        recent::RecentErrors,
         trace::{RouteTracing, Tracing},
     },
     tls::CertificateStore,
@@ -49,6 +50,10 @@ pub struct Resources {
     pub metrics: Arc<Metrics>,
     /// Where finished requests are written down. `None` when turned off.
     pub access_log: Option<Arc<AccessLog>>,
+    /// The requests that failed last.
+    pub recent_errors: RecentErrors,
+    /// By what wishes to explain a request are known. `None`: they are not heeded.
+    pub explain: Option<ExplainKey>,
     /// How requests are traced. `None` when they are not.
     pub tracing: Option<Tracing>,
     /// The listeners, in the order of the configuration.
@@ -73,6 +78,8 @@ pub struct Resources {
     pub identity_secret: [u8; 32],
     /// Makes the gateway's own requests to upstreams.
     pub caller: Caller,
+    /// Takes the gateway's own requests to its routes.
+    pub pipeline: Pipeline,
     /// Starting, serving or draining.
     pub lifecycle: Lifecycle,
 }
@@ -92,14 +99,14 @@ impl Resources {
         let tracing = config.telemetry.tracing.as_ref();
         let trust = tracing.map_or(TrustConfig::Never, |tracing| tracing.trust.clone());
         let rate_limits = limits_stock(config, &metrics).map_err(|problem| vec![problem])?;
-        let listeners = config
-            .listeners
-            .iter()
-            .map(|listener| {
-                let handles = metrics.listener(&listener.name());
-                Arc::new(Listener::new(listener, &trust, handles))
-            })
-            .collect();
+        let graphql = config.graphql.as_ref().map(|graphql| graphql.address);
+        let listeners = config.all_listeners();
+        let listeners = listeners.iter().map(|listener| {
+            let handles = metrics.listener(&listener.name());
+            let mut listener = Listener::new(listener, &trust, handles);
+            listener.graphql_only = graphql == Some(listener.address);
+            Arc::new(listener)
+        });
         let log = &config.telemetry.access_log;
         let counters = metrics.process().access_log_counters();
         if let Some(limit) = memory_limit() {
@@ -107,8 +114,10 @@ impl Resources {
         }
         Ok(Self {
             access_log: AccessLog::from_config(log, counters).map(Arc::new),
+            recent_errors: RecentErrors::default(),
+            explain: config.telemetry.explain.as_ref().map(ExplainKey::new),
             tracing: Tracing::compile(&config.telemetry, metrics.traces())?,
-            listeners,
+            listeners: listeners.collect(),
             certificates,
             purge_from: config.cache.purge.as_ref().map(|purge| TrustedPeers::new(&purge.from)),
             cache_stats: config.cache.stats.clone(),
@@ -120,6 +129,7 @@ impl Resources {
             cache_predictor: Box::leak(Box::new(CachePredictor::new(PREDICTED, None))),
             identity_secret: identity_secret(&config.telemetry),
             caller: Caller::default(),
+            pipeline: Pipeline::default(),
             lifecycle: Lifecycle::default(),
             metrics,
         })

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
 
+use super::graphql::Graphql;
 use crate::{
     api_version::VersionIndex,
     auth::AuthRule,
@@ -133,6 +134,8 @@ pub enum Action {
     Versioned,
     /// The list of the versions.
     VersionList,
+    /// From the services behind other routes, as a GraphQL operation asks for.
+    Graphql(Arc<Graphql>),
 }
 
 /// One upstream as one route uses it.

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use arc_swap::{ArcSwap, Guard};
 
-use super::route::{Route, Target};
+use super::{
+    graphql::Graphql,
+    route::{Action, Route, Target},
+};
 use crate::{
     api_version::{Unversioned, Versions},
     auth::Authenticator,
@@ -39,6 +42,8 @@ pub struct Snapshot {
     pub auth: Authenticator,
     /// Fields that nobody but the gateway may write.
     pub identity_fields: IdentityFields,
+    /// The route that answers GraphQL on a listener of its own: the first of those.
+    pub graphql: Option<Arc<Route>>,
     /// What is believed of peers and said of the gateway.
     pub forwarding: Arc<Forwarding>,
     /// What it was built from.
@@ -140,6 +145,14 @@ impl Snapshot {
         let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
         let plain = self.unversioned(path)?;
         UrlName::parse(&format!("https://{}{}{query}", url.host(), plain.path)).ok()
+    }
+
+    /// GraphQL, if there is a schema.
+    pub fn graphql(&self) -> Option<&Arc<Graphql>> {
+        match &self.graphql.as_ref()?.action {
+            Action::Graphql(graphql) => Some(graphql),
+            _ => None,
+        }
     }
 
     /// Names of required upstreams that have no healthy backend.

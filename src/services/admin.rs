@@ -5,6 +5,7 @@
 
 mod cache;
 mod log;
+mod page;
 mod refresh;
 
 use std::{
@@ -56,10 +57,10 @@ impl Admin {
         Self { resources, reloader, token, log }
     }
 
-    /// Whether a request has what its path asks for. Probes and metrics ask for nothing.
+    /// Whether a request has what its path asks for. Probes, metrics and the page ask for nothing.
     fn may(&self, path: &str, headers: &HeaderMap) -> bool {
         match &self.token {
-            Some(token) if !matches!(path, "/livez" | "/readyz" | "/metrics") => {
+            Some(token) if !matches!(path, "/" | "/livez" | "/readyz" | "/metrics") => {
                 has_bearer(headers, token.expose())
             }
             _ => true,
@@ -69,6 +70,8 @@ impl Admin {
     async fn route(&self, method: &Method, path: &str, open: bool) -> Response<Vec<u8>> {
         let read = matches!(*method, Method::GET | Method::HEAD);
         match path {
+            "/" if read => page::page(),
+            "/errors" if read => page::errors(&self.resources.recent_errors),
             "/livez" if read => text(StatusCode::OK, "alive\n"),
             "/readyz" if read => self.readiness(),
             "/metrics" if read => self.metrics(open),
@@ -76,14 +79,16 @@ impl Admin {
             "/versions" if read => self.versions(),
             "/reload" if *method == Method::POST => self.reload().await,
             "/log" if read => log::show(&self.log),
-            "/livez" | "/readyz" | "/metrics" | "/config" | "/versions" => not_allowed("GET, HEAD"),
+            "/" | "/errors" | "/livez" | "/readyz" | "/metrics" | "/config" | "/versions" => {
+                not_allowed("GET, HEAD")
+            }
             "/reload" => not_allowed("POST"),
             "/log" => not_allowed("GET, HEAD, PUT, DELETE"),
             _ => problem(
                 StatusCode::NOT_FOUND,
                 "not_found",
-                "The admin port knows /livez, /readyz, /metrics, /config, /versions, /cache/stats, /cache/entry, \
-                 POST /cache/purge, POST /reload, and GET, PUT and DELETE /log.",
+                "The admin port knows /, /errors, /livez, /readyz, /metrics, /config, /versions, /cache/stats, \
+                 /cache/entry, POST /cache/purge, POST /reload, and GET, PUT and DELETE /log.",
             ),
         }
     }
@@ -133,11 +138,10 @@ impl Admin {
         let snapshot = self.reloader.cell().load();
         observe_upstreams(&snapshot);
         if let Some(versions) = &snapshot.versions {
-            let now = SystemTime::now();
-            let days = versions.all().filter_map(|version| {
-                Some((versions.name(version), versions.life(version).days_to_sunset(now)?))
-            });
-            self.resources.metrics.api_versions().set_days_to_sunset(days);
+            let sunsets = versions
+                .all()
+                .filter_map(|version| Some((versions.name(version), versions.life(version).sunset_time()?)));
+            self.resources.metrics.api_versions().set_sunsets(sunsets);
         }
         self.resources.cache.observe();
         let limits = &self.resources.rate_limits;
@@ -230,6 +234,7 @@ fn observe_upstreams(snapshot: &Snapshot) {
             };
             (backend.name.as_str(), state)
         }));
+        metrics.connections().observe();
         metrics.set_concurrency(upstream.concurrency().unwrap_or_default());
         // A name may lead to several addresses.
         let mut attempts: BTreeMap<&str, u64> = BTreeMap::new();

@@ -1,5 +1,5 @@
 //! What the outside touches beside the proxy itself: the front that accepts
-//! connections for it, and the admin port.
+//! connections for it, GraphQL, and the admin port.
 
 pub mod admin;
 pub mod front;

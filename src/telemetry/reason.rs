@@ -29,6 +29,8 @@ label! {
         UnsupportedMedia = "unsupported_media",
         /// The service's body cannot be mapped to the version of the client.
         MappingResponse = "mapping_response",
+        /// A call of a GraphQL operation leads to another operation.
+        Recursion = "recursion",
         /// A rate limit of the route is used up.
         RateLimited = "rate_limited",
         /// The upstream has no backend that may be selected.

@@ -8,6 +8,7 @@ mod certificates;
 mod client_auth;
 mod listener;
 mod resolver;
+pub mod resumption;
 #[cfg(test)]
 mod tests;
 mod tls13_only;

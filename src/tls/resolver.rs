@@ -16,7 +16,7 @@ use rustls::{
 
 use super::{
     certificates::{self, Certificate, CertificateError},
-    tls13_only,
+    resumption, tls13_only,
 };
 use crate::config::{
     finding::Problem,
@@ -162,9 +162,12 @@ struct CertificateSet {
 impl CertificateSet {
     /// Indexes certificates, of which there is at least one.
     fn new(certificates: Vec<Arc<Certificate>>, min_version: TlsVersion) -> Self {
-        let present = |certificate: &Certificate| match min_version {
-            TlsVersion::V1_2 => Arc::clone(&certificate.key),
-            TlsVersion::V1_3 => Arc::new(tls13_only::guard(&certificate.key)),
+        let present = |certificate: &Certificate| {
+            let noticed = resumption::noticed(&certificate.key);
+            Arc::new(match min_version {
+                TlsVersion::V1_2 => noticed,
+                TlsVersion::V1_3 => tls13_only::guard(&noticed),
+            })
         };
         let default = [present(&certificates[0])];
         let mut set =

@@ -108,6 +108,11 @@ impl Backend {
         self.vitals.ejection.is_ejected(clock::nanos(now))
     }
 
+    /// Whether it is spoken to by TLS.
+    pub fn is_tls(&self) -> bool {
+        self.peer.plain().is_tls()
+    }
+
     /// The peer for one attempt with these limits.
     pub fn peer(&self, timeouts: &ResolvedTimeouts) -> Box<HttpPeer> {
         self.peer.with(timeouts)

@@ -88,11 +88,17 @@ fn config(documents: &[Value]) -> Config {
         _ => variables.get(name).cloned(),
     };
     let mut merged = json!({});
-    for text in configuration(documents).values() {
-        deep_merge(&mut merged, serde_yaml::from_str(text).unwrap());
+    for (file, text) in configuration(documents) {
+        if file.ends_with(".yaml") {
+            deep_merge(&mut merged, serde_yaml::from_str(&text).unwrap());
+        } else {
+            fs::write(directory.path().join(file), text).unwrap();
+        }
     }
     let text = serde_yaml::to_string(&merged).unwrap();
-    load_text("merged", &text, &look).unwrap_or_else(|error| panic!("{error}\n{text}")).config
+    let name = directory.path().join("merged.yaml");
+    let loaded = load_text(&name.to_string_lossy(), &text, &look);
+    loaded.unwrap_or_else(|error| panic!("{error}\n{text}")).config
 }
 
 fn deep_merge(base: &mut Value, other: Value) {

@@ -23,18 +23,6 @@ use nilegate::telemetry::metrics::{FamilyName, Metrics};
 use promql::Selector;
 use serde_json::Value;
 
-/// Families of parts that are not built yet, or are asked for by parts that are: their
-/// panels and alerts stand ready.
-const PLANNED: &[&str] = &[
-    "graphql_",
-    "proxy_auth_",
-    "rate_limit_",
-    "proxy_span",
-    "proxy_trace_",
-    "proxy_upstream_permits",
-    "proxy_upstream_queue_",
-    "proxy_upstream_shed_",
-];
 /// Labels that Prometheus adds.
 const ADDED: &[&str] = &["job", "instance", "le"];
 /// What Prometheus makes itself.
@@ -117,12 +105,11 @@ impl Known {
     }
 
     fn problem(&self, Selector { name, labels }: &Selector) -> Option<String> {
-        let planned = PLANNED.iter().any(|prefix| name.starts_with(prefix));
         if self.recorded.contains(name) || MADE.contains(&name.as_str()) {
             return None;
         }
         let Some(family) = self.families.iter().find(|family| is_series_of(name, family)) else {
-            return (!planned).then(|| format!("there is no {name}"));
+            return Some(format!("there is no {name}"));
         };
         let known = |label: &String| family.labels.contains(label) || ADDED.contains(&label.as_str());
         let strange = labels.iter().find(|label| !known(label))?;
@@ -181,7 +168,7 @@ fn every_family_is_shown_or_watched() {
 }
 
 /// Families that are for looking things up, not for looking at.
-const UNSEEN: &[&str] = &["process_virtual_memory_bytes", "cache_breaker_state", "cache_write_queue_entries"];
+const UNSEEN: &[&str] = &["process_virtual_memory_bytes"];
 
 #[test]
 fn every_alert_is_tried_both_ways_and_explained() {

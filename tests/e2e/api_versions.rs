@@ -148,6 +148,33 @@ async fn caches_on_the_way_are_told_what_decided() {
     assert_eq!(answer.header("content-type"), Some("application/json"), "the path decided");
 }
 
+/// What decided is one thing; a service that read another would answer in a shape nobody expects.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_service_hears_of_no_version_but_its_own() {
+    let (gateway, _old, new) = gateway(TRAFFIC).await;
+    let heard =
+        async |path: &str, fields: &[(&str, &str)]| ask(&gateway, path, fields).await.text().to_owned();
+    assert_eq!(
+        heard("/api/v1/notes/7?a=1&api-version=v1&b", &[ACCEPT_V2]).await,
+        "new /api/v2/notes/7?a=1&api-version=v2&b version=v2 accept=application/json"
+    );
+    assert_eq!(
+        heard(
+            "/api/v2/patients/7?api-version=v1",
+            &[("Accept", "text/html, application/vnd.nilecare.v9+json;q=0.1")]
+        )
+        .await,
+        "new /people/7?api-version=v2 version=v2 accept=application/json"
+    );
+    assert_eq!(
+        heard("/api/v2/notes/7", &[("Accept", "text/html")]).await,
+        "new /api/v2/notes/7 version=v2 accept=text/html"
+    );
+    assert_eq!(new.requests().len(), 3);
+    let two = ask(&gateway, "/api/notes/7?api-version=v1&api-version=v2", &[]).await;
+    assert_eq!((two.status, &two.json()["code"]), (400, &"version_conflict".into()));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn versions_come_of_age() {
     let lives = r#"
@@ -181,11 +208,22 @@ async fn versions_come_of_age() {
         metrics.sum("proxy_api_version_calls_total", &[("version", version), ("consumer", consumer)])
     };
     assert_eq!((calls("v1", "lab"), calls("v2", "lab"), calls("v3", "_none")), (1.0, 1.0, 1.0));
-    assert!(metrics.sum("proxy_api_version_days_to_sunset", &[("version", "v1")]) < 0.0);
+    let over = metrics.sum("proxy_api_version_sunset_timestamp_seconds", &[("version", "v1")]);
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+    assert!(over > 0.0 && over < now, "{over}");
     let report = gateway.admin("/versions").await.json();
     let lab: Vec<_> =
         report["data"]["calls"].as_array().unwrap().iter().filter(|c| c["consumer"] == "lab").collect();
     assert_eq!(lab.len(), 2, "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_version_without_an_end_pauses_as_well() {
+    let brownouts = "v1: { brownouts: [{ from: 2026-01-01, until: 2199-01-01 }] }, v2: {},";
+    let (gateway, old, _new) = gateway(&TRAFFIC.replace("v1: {}, v2: {},", brownouts)).await;
+    let away = ask(&gateway, "/api/v1/patients/7", &[]).await;
+    assert_eq!((away.status, &away.json()["code"]), (503, &"version_brownout".into()));
+    assert!(old.requests().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,6 +1,11 @@
 //! What the process writes down, and how that is changed while it runs.
 
-use crate::harness::{Client, Gateway, Origin};
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
+
+use crate::harness::{Client, Gateway, Origin, wait_until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_logged_is_changed_while_it_runs() {
@@ -49,4 +54,41 @@ async fn sampling_leaves_out_what_went_well_and_keeps_errors() {
     assert_eq!(gateway.access_log().len(), 1);
     gateway.wait_metric("proxy_access_log_skipped_total", &[], 5.0).await;
     gateway.wait_metric("proxy_access_log_lines_total", &[], 1.0).await;
+}
+
+/// `auto` is what the formats are unless the file says otherwise.
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_get_json_and_a_terminal_gets_lines_for_readers() {
+    let origin = Origin::saying("hello").await;
+    let mut gateway = Gateway::before(&origin)
+        .process("telemetry", "{}")
+        .process("shutdown", r#"{ pid_file: "@dir@/pid", upgrade_socket: "@dir@/upgrade.sock" }"#)
+        .start()
+        .await;
+    assert_eq!(gateway.get("/a").await.status, 200);
+    gateway.sigterm();
+    assert!(gateway.wait_exit().await.success());
+    assert_eq!(gateway.access_log()[0]["status"], 200, "a file gets JSON");
+    let stderr = gateway.stderr();
+    assert!(stderr.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()), "{stderr}");
+
+    let (directory, screen) = (gateway.directory().to_owned(), gateway.directory().join("screen"));
+    let command =
+        format!("{} run -c {}", env!("CARGO_BIN_EXE_nilegate"), directory.join("nilegate.yaml").display());
+    let mut terminal = Command::new("script")
+        .args(["-qfec", &command])
+        .arg(&screen)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("script, of Debian's bsdutils");
+    wait_until("the gateway on the terminal", async || gateway.admin_status("/readyz").await == Some(200))
+        .await;
+    assert_eq!(gateway.get("/a").await.status, 200);
+    let shown = || fs::read_to_string(&screen).unwrap_or_default();
+    wait_until("the request on the screen", async || shown().contains("Z 200 GET ")).await;
+    assert!(shown().contains("nilegate starts") && !shown().contains("{\""), "{}", shown());
+    let pid = fs::read_to_string(directory.join("pid")).unwrap();
+    assert!(Command::new("kill").arg(pid.trim()).status().unwrap().success());
+    assert!(terminal.wait().unwrap().success());
 }

@@ -13,13 +13,17 @@ mod harness;
 // The harness keeps its own promises.
 mod harness_works;
 
+mod alerting;
 mod api_versions;
 mod auth;
 mod cache;
 mod commands;
 mod concurrency;
 mod connections;
+mod dashboards;
 mod demo;
+mod explain_header;
+mod graphql;
 mod headers;
 mod hostile_input;
 mod logs;

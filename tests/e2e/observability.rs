@@ -111,3 +111,52 @@ async fn the_admin_port_shows_the_running_configuration_and_keeps_to_its_methods
     // The admin port is not reachable through the listener.
     assert_eq!(gateway.get("/metrics").await.text(), "ok");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_is_one_document_that_may_load_nothing_else() {
+    let origin = Origin::saying("hello").await;
+    let gateway = Gateway::before(&origin)
+        .process("admin", r#"{ address: "@admin@", token: open-sesame }"#)
+        .start()
+        .await;
+    let page = gateway.admin("/").await;
+    assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'; style-src 'sha256-"), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    let text = page.text();
+    for outside in ["src=", "href=", "http://", "@import", "url("] {
+        let allowed = text.replace("http://www.w3.org/2000/svg", "");
+        assert!(!allowed.contains(outside), "{outside}");
+    }
+    assert_eq!(gateway.admin("/errors").await.status, 401, "what failed is for those who have the token");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_failed_are_listed_with_their_traces_and_without_their_paths() {
+    let mut origin = Origin::saying("hello").await;
+    let gateway = Gateway::before(&origin)
+        .process(
+            "telemetry",
+            "{ log: { format: text }, access_log: { format: json }, tracing: { trust: always } }",
+        )
+        .routes(r#"- { name: patients, match: { path: "/patients/{id}" }, upstream: origin }"#)
+        .start()
+        .await;
+    assert_eq!(gateway.get("/patients/4711").await.status, 200);
+    assert_eq!(gateway.get("/nowhere").await.status, 404);
+    origin.kill().await;
+    let failed = gateway.get("/patients/4711").await;
+    assert_eq!(failed.status, 502);
+    let line = gateway.wait_for_log("the failure", |line| line["status"] == 502).await;
+    wait_until("the list to have it", async || {
+        gateway.admin("/errors").await.json()["errors"].as_array().unwrap().len() == 1
+    })
+    .await;
+    let list = gateway.admin("/errors").await;
+    let error = &list.json()["errors"][0];
+    assert_eq!((&error["status"], &error["reason"]), (&502.into(), &line["error"]));
+    assert_eq!((&error["route"], &error["pattern"]), (&"patients".into(), &"/patients/{id}".into()));
+    assert_eq!((&error["trace_id"], &error["request_id"]), (&line["trace_id"], &line["request_id"]));
+    assert!(error["trace_id"].as_str().unwrap().len() == 32 && !list.text().contains("4711"), "{error}");
+}

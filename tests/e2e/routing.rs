@@ -80,7 +80,7 @@ async fn targets_are_rewritten_and_keep_their_query() {
         ("/strip/", "/"),
         ("/old/a%20b", "/new/a%20b"),
         ("/p/7/x?q", "/x/7?q"),
-        ("/other/%7Ea;b=c?d=%20e", "/other/%7Ea;b=c?d=%20e"),
+        ("/other/%7Ea;b=c%20d?d=%20e", "/other/~a;b=c%20d?d=%20e"),
     ];
     for (sent, _) in cases {
         assert_eq!(gateway.get(sent).await.status, 200, "{sent}");
@@ -181,6 +181,20 @@ async fn a_path_that_servers_read_differently_is_refused() {
         assert_eq!((answer.status, &answer.json()["code"]), (400, &"suspicious_path".into()), "{path}");
     }
     assert!(origin.requests().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_escape_leads_around_a_route() {
+    let origin = Origin::saying("ok").await;
+    let gateway = Gateway::before(&origin).routes(ADMIN_AND_REST).start().await;
+    for path in ["/%61dmin/x", "/adm%69n", "/%61%64%6D%69%6e/x"] {
+        assert_eq!(gateway.get(path).await.status, 403, "{path}");
+        assert_eq!(gateway.client().http2().get(path).send().await.status, 403, "{path} over HTTP/2");
+    }
+    for sent in ["/projects/%31?q=%61", "/%7eann/caf%c3%a9%20x"] {
+        assert_eq!(gateway.get(sent).await.status, 200, "{sent}");
+    }
+    assert_eq!(origin.targets(), ["/p/1?q=%61", "/~ann/caf%C3%A9%20x"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

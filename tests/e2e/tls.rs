@@ -40,6 +40,21 @@ async fn presented(client: &Client) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn handshakes_that_take_up_a_session_are_told_from_full_ones() {
+    let authority = Authority::new();
+    let gateway = with_leaves(&authority, "").start().await;
+    for (config, resumed) in [(authority.client(None, &["http/1.1"]), 1.0), (authority.old_client(), 2.0)] {
+        // Both versions: the second handshake of a client goes on where its first has ended.
+        for _ in 0..2 {
+            let client = gateway.client().tls(Arc::clone(&config), "a.test");
+            assert_eq!(client.get("/").send().await.text(), "secure");
+        }
+        gateway.wait_metric("proxy_tls_sessions_resumed_total", &[], resumed).await;
+    }
+    gateway.wait_metric("proxy_tls_handshakes_total", &[("result", "success")], 4.0).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_server_name_chooses_the_certificate() {
     let authority = Authority::new();
     let gateway = with_leaves(&authority, "").start().await;

@@ -39,7 +39,7 @@ async fn a_redis_that_does_not_answer_costs_no_more_than_the_time_allowed() {
         "it is left alone after the third failure"
     );
     let started = Instant::now();
-    assert!(matches!(node.tier.get_or_lease(key(9)).await, Leased::Unavailable(_)));
+    assert!(matches!(node.get_or_lease(key(9)).await, Leased::Unavailable(_)));
     assert!(started.elapsed() < Duration::from_millis(50) + SLACK);
     redis.resume();
     wait_until("the entry to be found again", async || node.body(key(1)).await.is_some()).await;
@@ -107,7 +107,7 @@ async fn a_full_redis_still_answers_lookups() {
     assert_eq!(node.metrics.failures(BackendOperation::Set, BackendFailure::OutOfMemory), 1);
     assert_eq!(node.metrics.writes(WriteResult::Failed), 1);
     assert_eq!(node.body(key(1)).await.as_deref(), Some(&b"x"[..]));
-    assert!(matches!(node.tier.get_or_lease(key(3)).await, Leased::Unavailable(BackendFailure::OutOfMemory)));
+    assert!(matches!(node.get_or_lease(key(3)).await, Leased::Unavailable(BackendFailure::OutOfMemory)));
     assert_eq!(node.tier.breaker(), BreakerState::Closed, "it is full, not gone");
     redis.run::<String>(&["CONFIG", "SET", "maxmemory", "0"]).await;
     node.wait_working().await;

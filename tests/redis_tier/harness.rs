@@ -24,7 +24,7 @@ use nilegate::{
     cache::{
         entry::{Parts, Stamp, StoredEntry, Times},
         key::EntryKey,
-        redis::{Lookup, NodeId, Notice, RedisTier},
+        redis::{Leased, Lookup, NodeId, Notice, RedisTier},
     },
     config::cache::RedisConfig,
     telemetry::{
@@ -45,6 +45,14 @@ pub struct Node {
 }
 
 impl Node {
+    /// Looks an entry up; if there is none, asks for the leave to fetch it.
+    pub async fn get_or_lease(&self, key: EntryKey) -> Leased {
+        match self.tier.get(key).await {
+            Lookup::Absent => self.tier.lease(key, false).await,
+            found => found.into(),
+        }
+    }
+
     /// Starts a tier and waits until it is connected.
     pub async fn start(yaml: &str) -> Self {
         let node = Self::start_alone(yaml);

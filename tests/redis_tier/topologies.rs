@@ -42,7 +42,7 @@ async fn every_key_has_a_time_to_live() {
     assert!((90_000..=100_000).contains(&life), "{life}");
     node.put(key(2), &entry_for(b"x", Duration::ZERO)).await;
     assert_eq!(node.metrics.writes(WriteResult::Useless), 1);
-    let lease = node.tier.get_or_lease(key(3)).await;
+    let lease = node.get_or_lease(key(3)).await;
     node.tier.publish(b"x".to_vec()).await.unwrap();
     wait_reply(&redis, &["DBSIZE"], |size: &i64| *size == 4).await;
     for name in redis.run::<Vec<String>>(&["KEYS", "*"]).await {
@@ -100,7 +100,7 @@ async fn tls_with_an_own_authority_and_a_user_with_few_rights() {
     );
     let node = Node::start(&yaml).await;
     node.wait_working().await;
-    drop(node.tier.get_or_lease(key(1)).await);
+    drop(node.get_or_lease(key(1)).await);
     node.tier.publish(b"r".to_vec()).await.unwrap();
     wait_until("the record", async || node.records() == [b"r"]).await;
     for operation in [BackendOperation::Get, BackendOperation::Set, BackendOperation::Lease] {
@@ -158,7 +158,7 @@ async fn a_cluster_holds_entries_leases_and_invalidations() {
     }
     for n in 0..30 {
         assert_eq!(other.body(key(n)).await, Some(vec![n]));
-        drop(other.tier.get_or_lease(key(n + 100)).await);
+        drop(other.get_or_lease(key(n + 100)).await);
     }
     for node in &cluster.nodes {
         assert!(node.run::<i64>(&["DBSIZE"]).await > 0, "every master has some of them");

@@ -72,6 +72,14 @@ fn two_lines_of_the_field_must_agree() {
 }
 
 #[test]
+fn two_values_of_the_parameter_must_agree() {
+    let versions = versions(ALL);
+    assert_eq!(ask(&versions, "/api/x", &[], Some("api-version=v2&api-version=2")), "v2 by query");
+    assert_eq!(ask(&versions, "/api/x", &[], Some("api-version=v2&api%2Dversion=v1")), "conflict");
+    assert_eq!(ask(&versions, "/api/v1/x", &[], Some("api-version=v2&api-version=v3")), "v1 by path");
+}
+
+#[test]
 fn strict_refuses_what_contradicts_itself() {
     let versions = versions(&format!("{ALL}, \"strict\": true"));
     let field = ("x-api-version", "v2");

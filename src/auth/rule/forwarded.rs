@@ -49,11 +49,16 @@ impl Forwarded {
         identity: &'a Identity,
     ) -> impl Iterator<Item = (&'a HeaderName, Option<HeaderValue>)> {
         self.0.iter().filter_map(|(name, fact)| {
-            let text = identity.fact(fact)?;
-            let value = HeaderValue::from_bytes(text.as_bytes()).ok();
-            Some((name, value.filter(|value| value.len() <= FACT_MAX)))
+            let text = identity.fact(fact)?.filter(|text| fits(text));
+            Some((name, text.and_then(|text| HeaderValue::from_bytes(text.as_bytes()).ok())))
         })
     }
+}
+
+/// Whether a backend would read it as it is. White space around it is no part of a field's value
+/// (RFC 9110 section 5.5): `"root "` would be somebody else.
+fn fits(text: &str) -> bool {
+    text.len() <= FACT_MAX && text.trim_ascii().len() == text.len()
 }
 
 /// Fields that frame or address a request, or carry credentials themselves.

@@ -191,6 +191,13 @@ pub enum ByIdentity {
     Roles,
 }
 
+impl ByIdentity {
+    /// Whether each caller has slots of its own.
+    pub fn is_subject(&self) -> bool {
+        matches!(self, Self::Claim(name) if **name == *"sub")
+    }
+}
+
 impl Partition {
     fn compile(config: &PartitionConfig, problems: &mut Vec<Problem>) -> Option<Self> {
         let path = "partition".to_owned();

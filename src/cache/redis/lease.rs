@@ -105,24 +105,16 @@ enum Answer {
 }
 
 impl RedisTier {
-    /// Looks an entry up. If there is none, either gives the leave to fetch it, or waits for
-    /// the node that has it: until the entry is there, the other node gives up, or the
-    /// configured time is over. Without leases configured it is [`get`](Self::get).
-    pub async fn get_or_lease(&self, key: EntryKey) -> Leased {
-        match self.get(key).await {
-            Lookup::Found(entry) => return Leased::Found(entry),
-            Lookup::Unavailable(reason) => return Leased::Unavailable(reason),
-            Lookup::Absent => {}
-        }
-        self.lease(key, false).await
+    /// Whether leases are configured.
+    pub fn leases(&self) -> bool {
+        self.0.lease.is_some()
     }
 
-    /// The same for an entry that was found and is void. Without this each node would fetch it.
-    pub async fn lease_in_place(&self, key: EntryKey) -> Leased {
-        self.lease(key, true).await
-    }
-
-    async fn lease(&self, key: EntryKey, mut is_void: bool) -> Leased {
+    /// For an entry that was looked up and is not there: either gives the leave to fetch it, or
+    /// waits for the node that has it, until the entry is there, the other node gives up, or the
+    /// configured time is over. `is_void`: it is there, but of no use any more; without a lease
+    /// each node would fetch it. Without leases configured there is nothing to wait for.
+    pub async fn lease(&self, key: EntryKey, mut is_void: bool) -> Leased {
         let Some(config) = &self.0.lease else { return Leased::Absent(None) };
         let deadline = Instant::now() + config.wait.get();
         let token = self.0.token();

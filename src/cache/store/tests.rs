@@ -61,9 +61,9 @@ fn every_fill_of_a_slot_is_found_and_the_newest_is_followed() {
 async fn what_was_declared_void_on_its_way_is_neither_followed_nor_kept() {
     let store = store();
     let old = store.begin_fill(SLOT, requested(10));
-    assert!(matches!(store.find(SLOT, NOW).await, Some(Found::Filling(_))));
+    assert!(matches!(store.find(SLOT, NOW, None).await, Some(Found::Filling(_))));
     void(&store, 20);
-    assert!(store.find(SLOT, NOW).await.is_none());
+    assert!(store.find(SLOT, NOW, None).await.is_none());
     store.keep(SLOT, Arc::new(requested(30).entry(b"new").unwrap()));
     store.keep(SLOT, Arc::new(old.admission.entry(b"old").unwrap()));
     let found = store.fresh(&SLOT, NOW).unwrap();

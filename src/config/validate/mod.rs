@@ -5,6 +5,7 @@
 
 mod auth;
 mod fields;
+mod graphql;
 mod process;
 mod rate_limit;
 mod route;
@@ -33,6 +34,7 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
     route::check(&config.traffic, &mut problems);
     auth::check(&config.traffic, &mut problems);
     trace::check(config, &mut problems);
+    graphql::check(config, &mut problems);
     fields::forwarding(&config.traffic.forwarding, &mut problems);
     fields::headers("traffic.headers", &config.traffic.headers, &mut problems);
     if let Some(security) = &config.traffic.security_headers {

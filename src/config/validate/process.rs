@@ -6,20 +6,37 @@ use super::not_zero;
 use crate::config::{
     finding::Problem,
     process::{ListenerConfig, ProcessConfig, ShutdownConfig},
-    telemetry::{AccessLogConfig, AccessLogOutput},
+    telemetry::{AccessLogConfig, AccessLogOutput, ExplainConfig},
 };
 
+/// Whoever has a signed wish of another need not be kept out for long.
+const EXPLAIN_MAX: Duration = Duration::from_secs(3600);
+/// Bytes of a secret that nobody guesses.
+const EXPLAIN_SECRET_MIN: usize = 32;
 /// Kubernetes kills a process 30 s after SIGTERM by default.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(29);
 
 pub(super) fn check(process: &ProcessConfig, problems: &mut Vec<Problem>) {
     listeners(&process.listeners, problems);
+    if let Some(graphql) = &process.graphql {
+        let here = "process.graphql.address";
+        port(here, graphql.address, problems);
+        if let Some(taken) = process.listeners.iter().find(|other| overlap(other.address, graphql.address)) {
+            let message = format!("the address `{}` is taken by `{}` already", graphql.address, taken.name());
+            problems.push(Problem::new(here, message));
+        }
+        if let Some(at) = process.listeners.iter().position(|listener| listener.name() == "graphql") {
+            let message = "the name `graphql` is that of the listener in `process.graphql`";
+            problems.push(Problem::new(format!("process.listeners[{at}].name"), message));
+        }
+    }
     if let Some(admin) = &process.admin {
         port("process.admin.address", admin.address, problems);
         if admin.token.as_ref().is_some_and(|token| token.expose().is_empty()) {
             problems.push(Problem::new("process.admin.token", "an empty token is no token").about_secret());
         }
-        let taken = process.listeners.iter().find(|listener| overlap(listener.address, admin.address));
+        let all = process.all_listeners();
+        let taken = all.iter().find(|listener| overlap(listener.address, admin.address));
         if let Some(listener) = taken {
             let message =
                 format!("the admin port needs an address of its own: `{}` listens here", listener.name());
@@ -45,6 +62,9 @@ pub(super) fn check(process: &ProcessConfig, problems: &mut Vec<Problem>) {
     not_zero("process.rate_limits.budget".to_owned(), process.rate_limits.budget, problems);
     shutdown(&process.shutdown, problems);
     access_log(&process.telemetry.access_log, problems);
+    if let Some(config) = &process.telemetry.explain {
+        explain(config, problems);
+    }
 }
 
 fn listeners(listeners: &[ListenerConfig], problems: &mut Vec<Problem>) {
@@ -89,6 +109,21 @@ fn shutdown(shutdown: &ShutdownConfig, problems: &mut Vec<Problem>) {
     } else if drain.saturating_add(delay) > SHUTDOWN_MAX {
         let message = "`delay` and `drain_timeout` together must be at most 29s";
         problems.push(Problem::new("process.shutdown.delay", message));
+    }
+}
+
+fn explain(explain: &ExplainConfig, problems: &mut Vec<Problem>) {
+    if explain.secret.expose().len() < EXPLAIN_SECRET_MIN {
+        let message = format!("shorter than {EXPLAIN_SECRET_MIN} bytes: it can be guessed");
+        problems.push(
+            Problem::new("process.telemetry.explain.secret", message)
+                .hint("make one: `openssl rand -base64 32`")
+                .about_secret(),
+        );
+    }
+    if !(Duration::from_secs(1)..=EXPLAIN_MAX).contains(&explain.lifetime.get()) {
+        problems
+            .push(Problem::new("process.telemetry.explain.lifetime", "must be at least 1s and at most 1h"));
     }
 }
 

@@ -71,18 +71,19 @@ fn action(here: &str, route: &RouteConfig, problems: &mut Vec<Problem>) {
         ("redirect", route.redirect.is_some()),
         ("respond", route.respond.is_some()),
         ("serve", route.serve.is_some()),
+        ("graphql", route.graphql.is_some()),
     ];
     let chosen: Vec<_> = actions.iter().filter(|(_, present)| *present).map(|(key, _)| *key).collect();
     match chosen.as_slice() {
         [] if !route.versions.is_empty() => {}
         [] => problems.push(
             Problem::new(here, format!("the route `{}` does nothing with its requests", route.name))
-                .hint("add one of `upstream`, `split`, `redirect`, `respond`, `serve`"),
+                .hint("add one of `upstream`, `split`, `redirect`, `respond`, `serve`, `graphql`"),
         ),
         [_] => {}
         [first, second, ..] => problems.push(
             Problem::new(format!("{here}.{second}"), format!("the route has both `{first}` and `{second}`"))
-                .hint("keep one of `upstream`, `split`, `redirect`, `respond`, `serve`"),
+                .hint("keep one of `upstream`, `split`, `redirect`, `respond`, `serve`, `graphql`"),
         ),
     }
     if let Some(parts) = &route.split {
@@ -108,7 +109,7 @@ fn action(here: &str, route: &RouteConfig, problems: &mut Vec<Problem>) {
     if let Some(rule) = &route.rewrite {
         rewrite(&format!("{here}.rewrite"), rule, problems);
     }
-    if let [key @ ("redirect" | "respond" | "serve")] = chosen.as_slice() {
+    if let [key @ ("redirect" | "respond" | "serve" | "graphql")] = chosen.as_slice() {
         without_upstream(here, route, key, problems);
     }
 }

@@ -226,6 +226,23 @@ fn logs_go_somewhere() {
 }
 
 #[test]
+fn wishes_to_explain_are_signed_with_a_secret_and_soon_over() {
+    let explain = |keys: &str| {
+        format!("listeners: [{{ address: 127.0.0.1:1 }}], telemetry: {{ explain: {{ {keys} }} }}")
+    };
+    process(
+        &explain("secret: short"),
+        &["telemetry.explain.secret: shorter than 32 bytes: it can be guessed"],
+    );
+    let secret = "secret: 0123456789abcdef0123456789abcdef";
+    for lifetime in ["0s", "61m"] {
+        let expected = "telemetry.explain.lifetime: must be at least 1s and at most 1h";
+        process(&explain(&format!("{secret}, lifetime: {lifetime}")), &[expected]);
+    }
+    process(&explain(&format!("{secret}, lifetime: 1h")), &[]);
+}
+
+#[test]
 fn tls_files_are_listed_with_their_keys() {
     let text = "process: { listeners: [{ address: 127.0.0.1:1, tls: { \
                 certificates: [{ certificate: c, key: k }], client_auth: { ca: l } } }] }\n\

@@ -1,6 +1,6 @@
 //! The fields of heads whose bodies are mapped.
 
-use http::{HeaderName, HeaderValue, Uri, Version, header, uri::PathAndQuery};
+use http::{HeaderName, HeaderValue, StatusCode, Uri, Version, header, uri::PathAndQuery};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_http::{RequestHeader, ResponseHeader};
 
@@ -176,11 +176,22 @@ pub(super) fn tag(response: &mut ResponseHeader, orders: &Orders, changed: bool)
     }
 }
 
-/// Whether a body of this media type is JSON (RFC 8259, RFC 6839).
+/// Whether a body of this media type is JSON (RFC 8259, RFC 6839), also under the name that
+/// it had before it was registered: clients can still ask some services for that.
 pub(super) fn is_json(content_type: Option<&HeaderValue>) -> bool {
     essence(content_type).is_some_and(|essence| {
-        essence == b"application/json" || essence.ends_with(b"+json") && essence.contains(&b'/')
+        matches!(&*essence, b"application/json" | b"text/json")
+            || essence.ends_with(b"+json") && essence.contains(&b'/')
     })
+}
+
+/// Whether the body is a range of bytes. Ranges in other units, such as the entries of a list, are
+/// whole bodies.
+pub(super) fn is_part(response: &ResponseHeader) -> bool {
+    let range = response.headers.get(header::CONTENT_RANGE).map(HeaderValue::as_bytes);
+    let unit = range.and_then(|range| range.get(.."bytes ".len()));
+    response.status == StatusCode::PARTIAL_CONTENT
+        && unit.is_some_and(|unit| unit.eq_ignore_ascii_case(b"bytes "))
 }
 
 /// Whether it is a patch whose paths no rule reaches (RFC 6902).

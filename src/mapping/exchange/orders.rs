@@ -86,11 +86,7 @@ impl Orders {
 
     /// Whether the body of such a response is to be mapped.
     pub(super) fn cover(&self, status: StatusCode) -> bool {
-        let bodyless = matches!(
-            status,
-            StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::PARTIAL_CONTENT
-        );
-        self.response.is_some() && !bodyless && self.statuses.cover(status)
+        self.response.is_some() && self.statuses.cover(status)
     }
 }
 
@@ -124,6 +120,9 @@ pub enum Refusal {
     /// The service's body is in a coding that is not known, or broken.
     #[error("response body: cannot be decoded")]
     ResponseCoding,
+    /// The service's body is a part of one, though nobody asked for that.
+    #[error("response body: a part, which cannot be mapped")]
+    ResponsePart,
     /// The service's body is larger than what is mapped.
     #[error("response body: too large to be mapped")]
     ResponseTooLarge,

@@ -269,6 +269,9 @@ fn oversize(orders: &Orders) -> Result<()> {
 }
 
 fn map(head: &ResponseHeader, mut body: Bytes, orders: &Orders) -> Result<Bytes, Refusal> {
+    if head::is_part(head) {
+        return Err(Refusal::ResponsePart);
+    }
     for coding in codings(&head.headers).ok_or(Refusal::ResponseCoding)?.into_iter().rev() {
         body = match decode(coding, &body, orders.max_response) {
             Ok(decoded) => decoded.into(),

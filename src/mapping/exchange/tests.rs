@@ -113,6 +113,28 @@ async fn errors_of_the_service_pass_unless_they_are_named() {
 }
 
 #[tokio::test]
+async fn a_success_is_mapped_whatever_its_number_or_the_name_of_json() {
+    let body = r#"{"firstName":1}"#;
+    let answer = |status: &str, fields: &str| {
+        format!("HTTP/1.1 {status} S\r\nETag: \"x\"\r\nContent-Length: 15\r\n{fields}\r\n{body}")
+    };
+    for (status, fields) in [
+        ("206", format!("{JSON}Content-Range: 0-24/3573\r\n")),
+        ("206", JSON.to_owned()),
+        ("200", "Content-Type: text/json; charset=utf-8\r\n".to_owned()),
+    ] {
+        let answer = stage(orders(""), answer(status, &fields)).await.get("").await;
+        assert_eq!(answer.body, r#"{"first_name":1}"#, "{status} {fields}");
+        assert_eq!(answer.field("etag"), Some("w/\"x-v1\""));
+    }
+    let part = answer("206", &format!("{JSON}Content-Range: bytes 0-14/30\r\n"));
+    assert_eq!(stage(orders(""), part).await.get("").await.status(), 502);
+    let none = "HTTP/1.1 204 No Content\r\nETag: \"x\"\r\n\r\n";
+    let answer = stage(orders(""), none).await.get("").await;
+    assert_eq!((answer.status(), answer.field("etag")), (204, Some("\"x-v1\"")));
+}
+
+#[tokio::test]
 async fn conditions_are_told_in_the_services_tags() {
     let stage =
         stage(orders(""), "HTTP/1.1 304 Not Modified\r\nETag: \"x\"\r\nContent-Encoding: br\r\n\r\n").await;

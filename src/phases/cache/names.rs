@@ -9,7 +9,7 @@ use crate::{
     cache::{
         key::{KeyMaker, Tag},
         purge::UrlName,
-        tags::{TagTemplates, Unkept},
+        tags::{MAX_TAGS, TagTemplates, Unkept},
     },
     phases::{context::RequestContext, route},
     routing::RequestParts,
@@ -39,6 +39,15 @@ pub fn names(
             return Err(Unkept);
         }
         templates.expand(keys, |name| matched.captures.get(name), &mut tags)?;
+    }
+    // What is made of other answers is void with them.
+    for target in ctx.graphql.iter().flat_map(|graphql| &graphql.asked) {
+        let url = UrlName::of_request(parts.host, ctx.is_tls(), target);
+        tags.extend(snapshot.unversioned_url(&url).map(|url| url.tag(keys)));
+        tags.push(url.tag(keys));
+    }
+    if tags.len() > MAX_TAGS {
+        return Err(Unkept);
     }
     Ok((url, tags))
 }

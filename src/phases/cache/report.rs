@@ -20,7 +20,11 @@ use crate::{
     },
     phases::context::RequestContext,
     runtime::resources::Resources,
-    telemetry::cache::{CacheResult, Tier},
+    telemetry::{
+        cache::{CacheResult, Tier},
+        metrics::Filter,
+        trace::Step,
+    },
 };
 
 /// How this cache is called in `Cache-Status`.
@@ -240,8 +244,18 @@ pub fn close(session: &Session, ctx: &RequestContext, resources: &Resources) {
         coding.count(resources);
     }
     let metrics = resources.cache.metrics();
+    if let Some(took) = session.cache.lookup_duration() {
+        resources.metrics.filters().took(Filter::Cache, took);
+    }
     if let Some(waited) = session.cache.lock_duration() {
-        metrics.lock_waited(waited, ctx.trace());
+        metrics.lock_waited(waited, ctx.told_trace());
+    }
+    if let (Some(trace), Some(steps)) = (ctx.told_trace(), &ctx.cache_steps) {
+        for step in steps.list() {
+            if let Step::Lookup(Tier::Redis, _) = step.what {
+                metrics.tier(Tier::Redis).lookup_example(step.took, trace);
+            }
+        }
     }
     if let (CacheResult::Stale, Some(reason)) = (result, cache.stale) {
         metrics.stale_served(reason);

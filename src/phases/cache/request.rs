@@ -1,5 +1,7 @@
 //! Before the answer: whether the cache is asked, under which key, and whether what it has fits.
 
+use std::{borrow::Cow, sync::Arc};
+
 use http::{HeaderMap, HeaderValue, header};
 use pingora_cache::{
     CacheKey, CacheMeta, CacheOptionOverrides, ForcedFreshness, lock::CacheKeyLockImpl,
@@ -21,9 +23,12 @@ use crate::{
         storage::Hit,
         vary::Vary,
     },
-    phases::{auth, context::RequestContext, failure, rejection::Rejection, route},
+    phases::{auth, context::RequestContext, failure, graphql, rejection::Rejection, route},
     runtime::{resources::Resources, route::RouteCache},
-    telemetry::cache::{RevalidationResult, StaleReason},
+    telemetry::{
+        cache::{RevalidationResult, StaleReason},
+        trace::CacheSteps,
+    },
 };
 
 /// What the cache has to do with a request.
@@ -78,6 +83,17 @@ fn use_of(request: &RequestHeader, ctx: &RequestContext, resources: &Resources) 
     }
     if cache.bypass.is_none() {
         let path = route::seen(request, ctx).ok()?;
+        // What GraphQL asks for has many forms: the one that counts stands in the path.
+        let (path, query) = match &ctx.graphql {
+            None => (path, parts.query),
+            Some(graphql) => match graphql::kept_as(&path, graphql) {
+                Some(kept_as) => (Cow::Owned(kept_as), None),
+                None => {
+                    cache.bypass = Some(Bypass::Content);
+                    return Some(Box::new(cache));
+                }
+            },
+        };
         let target = Target {
             scope,
             version: ctx.served().map(|served| &*served.kept_as),
@@ -85,7 +101,7 @@ fn use_of(request: &RequestHeader, ctx: &RequestContext, resources: &Resources) 
             method: parts.method,
             host: parts.host,
             path: &path,
-            query: parts.query,
+            query,
         };
         cache.slot = policy.key(resources.cache.keys(), &target, parts.headers, caller);
         cache.bypass = cache.slot.is_none().then_some(Bypass::Partition);
@@ -117,14 +133,17 @@ pub fn enable(session: &mut Session, ctx: &RequestContext, resources: &Resources
     session.cache.enable(resources.cache, None, predictor, lock, overrides);
 }
 
-/// The key of the request.
+/// The key of the request, with a place for notes on the lookups made with it.
 ///
 /// # Errors
 /// If the cache is not used.
-pub fn key(ctx: &RequestContext) -> pingora_core::Result<CacheKey> {
+pub fn key(ctx: &RequestContext, steps: Option<Arc<CacheSteps>>) -> pingora_core::Result<CacheKey> {
     let slot = ctx.cache.as_deref().and_then(|cache| cache.slot).ok_or(Rejection::OutOfOrder)?;
     let mut key = CacheKey::new(slot.0, "");
     key.set_primary_bin_override(slot.0);
+    if let Some(steps) = steps {
+        key.extensions.insert(steps);
+    }
     Ok(key)
 }
 

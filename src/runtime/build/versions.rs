@@ -39,14 +39,19 @@ impl RouteBuilder<'_> {
 
     /// The route that lists the versions.
     pub(super) fn listing(&self, problems: &mut Problems) -> Option<Route> {
+        self.bare(VERSION_LIST, Action::VersionList, problems)
+    }
+
+    /// A route that nobody has configured: what holds for all routes holds for it.
+    pub(super) fn bare(&self, name: &str, action: Action, problems: &mut Problems) -> Option<Route> {
         let common = &self.config.headers;
         let none = HeaderRulesConfig::default();
         let security = self.config.security_headers.as_ref();
         let security = security
             .map(|section| problems.take("traffic.security_headers", SecurityHeaders::compile(section)));
         Some(Route {
-            name: VERSION_LIST.to_owned(),
-            action: Action::VersionList,
+            name: name.to_owned(),
+            action,
             rate_limits: RouteLimits::new(Vec::new()),
             auth: None,
             versions: Box::default(),
@@ -60,7 +65,7 @@ impl RouteBuilder<'_> {
             cache: None,
             on_write: TagTemplates::default(),
             tracing: self.resources.route_tracing(None),
-            metrics: self.resources.metrics.route(VERSION_LIST),
+            metrics: self.resources.metrics.route(name),
         })
     }
 

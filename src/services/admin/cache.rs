@@ -163,7 +163,7 @@ impl Place {
 
 async fn look(place: &Place, resources: &Resources) -> Response<Vec<u8>> {
     let now = resources.cache.now();
-    let Some(found) = resources.cache.find(place.slot, now).await else {
+    let Some(found) = resources.cache.find(place.slot, now, None).await else {
         // Whoever looks does not fetch: no node is to wait for that.
         resources.cache.end_lease(&place.slot, false);
         return problem(StatusCode::NOT_FOUND, "not_stored", "Nothing is stored for this URL.");

@@ -12,6 +12,7 @@ use pingora_core::{
 };
 use tokio::{io::AsyncReadExt, time::timeout};
 
+use super::peer;
 use crate::{
     proxy_protocol::{self, Parsed},
     runtime::listener::Listener,
@@ -19,6 +20,7 @@ use crate::{
         label::TlsVersion,
         reason::{CloseReason, HandshakeFailure, RejectReason},
     },
+    tls::resumption,
 };
 
 /// Room made for a PROXY protocol header; most fit.
@@ -71,10 +73,11 @@ async fn handshake(
         Ok(read) => socket.rewind(&hello[..read]),
     }
     let begun = Instant::now();
-    match acceptor.tls_handshake(socket).await {
+    let (ended, resumed) = resumption::watch(acceptor.tls_handshake(socket)).await;
+    match ended {
         Ok(stream) => {
             let version = stream.get_ssl_digest().map_or(TlsVersion::None, |d| TlsVersion::named(&d.version));
-            listener.metrics.handshake(version, begun.elapsed());
+            listener.metrics.handshake(version, begun.elapsed(), resumed);
             Ok(Box::new(stream))
         }
         Err(error) => {
@@ -99,9 +102,7 @@ async fn take_proxy_header(
         }
         Err(CloseReason::ProtocolError)
     };
-    let digest = socket.get_socket_digest();
-    let peer = digest.as_ref().and_then(|d| d.peer_addr()).and_then(|a| a.as_inet()).map(|a| a.ip());
-    if !peer.is_some_and(|peer| from.contains(peer)) {
+    if !peer(socket).is_some_and(|peer| from.contains(peer)) {
         return refuse(RejectReason::UntrustedPeer);
     }
     let mut received = BytesMut::new();

@@ -9,34 +9,21 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method, StatusCode, Version, header};
-use pingora_core::protocols::{GetSocketDigest, Ssl};
+use pingora_core::protocols::Ssl;
 use pingora_http::{RequestHeader, ResponseHeader};
 use tokio::{io::AsyncWriteExt, time::timeout};
 
+use super::peer;
 use crate::{
     downstream::GatedStream,
-    phases::{
-        admit, answer, api_version,
-        auth::{self, Judgement},
-        cache,
-        context::RequestContext,
-        headers,
-        observe::{self, Exchange},
-        rate_limit,
-        rejection::Rejection,
-        route, trace,
-    },
+    phases::{admit, context::RequestContext, memory},
     runtime::{listener::Listener, resources::Resources, snapshot::SnapshotCell},
-    telemetry::cache::{CacheResult, Tier},
 };
 
 /// Fields that a request for a plain hit may have; others are left to Pingora.
 const MAX_FIELDS: usize = 64;
 /// Bodies up to this are copied behind their head, so that one write sends both.
 const JOINED: usize = 16 * 1024;
-
-/// How an answer was found: reading the clock would be most of its time.
-const FOUND: cache::Lookup = cache::Lookup { tier: Some(Tier::Memory), took: None, waited: None };
 
 /// What became of a request.
 pub enum Outcome {
@@ -62,70 +49,17 @@ pub async fn answer(
     let Some(mut request) = parse(&stream.received()[..head]) else { return Outcome::Passed };
     let mut ctx = RequestContext::new();
     ctx.listener = Some(Arc::clone(listener));
-    let peer = stream.get_socket_digest();
-    let peer = peer.as_ref().and_then(|socket| socket.peer_addr()?.as_inet()).map(|address| address.ip());
-    admit::identify(&mut ctx, peer, &request.headers, cell.load_full());
-    auth::strip(&mut request, &ctx);
-    if cache::manage::concerns(&request, resources) || route::select(&request, &mut ctx).is_err() {
+    admit::identify(&mut ctx, peer(stream), &request.headers, cell.load_full());
+    let Some(mut found) = memory::find(&mut request, &mut ctx, resources).await else {
         return Outcome::Passed;
-    }
-    // Who calls comes before what is stored.
-    if !keeps(&ctx) || !matches!(auth::judge(&mut request, &mut ctx), Ok(Judgement::Admitted)) {
-        return Outcome::Passed;
-    }
-    cache::begin(&request, &mut ctx, resources);
-    let Some(ready) = cache::ready(&mut request, &mut ctx, resources) else { return Outcome::Passed };
-    trace::begin(&request, &mut ctx, resources);
-    // Only now: what is passed on is charged by Pingora's side.
-    let refusal = rate_limit::charge(&request, &mut ctx).await.err();
-    let Ok((response, body)) = prepare(ready, refusal.as_ref(), &request, &ctx, resources) else {
-        return Outcome::Broken;
     };
     let _head = stream.admit(head, crate::downstream::Allowance::Bytes(0));
-    let body = if request.method == Method::HEAD { Bytes::new() } else { body };
-    let sent = send(stream, &response, &body, resources.limits.write_timeout.get()).await;
+    let body = if request.method == Method::HEAD { Bytes::new() } else { found.body.clone() };
+    let sent = send(stream, &found.response, &body, resources.limits.write_timeout.get()).await;
     let tls = stream.get_ssl_digest();
-    let exchange = Exchange {
-        request: &request,
-        status: Some(response.status.as_u16()),
-        tls_version: tls.as_ref().map(|tls| &*tls.version),
-        bytes_in: 0,
-        bytes_out: if sent { body.len() as u64 } else { 0 },
-        cache: refusal.is_none().then_some(CacheResult::Hit),
-        lookup: FOUND,
-    };
-    api_version::count(&request, &ctx, None, resources);
-    if refusal.is_none() {
-        auth::count(&ctx);
-        api_version::called(&request, &ctx, resources);
-        cache::served(&ctx, resources);
-    }
-    let reason = refusal.as_ref().map(Rejection::reason);
-    ctx.rejection = refusal;
-    observe::finish(&exchange, reason, &mut ctx, resources);
+    let bytes_out = if sent { body.len() as u64 } else { 0 };
+    found.close(&request, tls.as_ref().map(|tls| &*tls.version), bytes_out, &mut ctx, resources);
     if sent { Outcome::Answered } else { Outcome::Broken }
-}
-
-/// What is sent: the answer that is ready, or the refusal.
-fn prepare(
-    ready: cache::Ready,
-    refusal: Option<&Rejection>,
-    request: &RequestHeader,
-    ctx: &RequestContext,
-    resources: &Resources,
-) -> pingora_core::Result<(ResponseHeader, Bytes)> {
-    if let Some(refusal) = refusal {
-        return answer::response(ctx, refusal, refusal.status());
-    }
-    let cache::Ready { mut response, body } = ready;
-    headers::to_downstream(&mut response, ctx)?;
-    trace::to_downstream(request, &mut response, &FOUND, ctx, resources)?;
-    Ok((response, body))
-}
-
-/// Whether the route keeps responses at all.
-fn keeps(ctx: &RequestContext) -> bool {
-    ctx.plan.as_ref().is_some_and(|plan| plan.route.cache.is_some())
 }
 
 /// The request, if it is one that a stored response may answer as it is.

@@ -1,12 +1,15 @@
 //! One HTTP/1 connection: request after request until something ends it.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use bytes::BytesMut;
 use http::StatusCode;
 use pingora_core::{
     apps::HttpServerApp,
-    protocols::{GetSocketDigest, Shutdown, http::ServerSession},
+    protocols::{Shutdown, http::ServerSession},
     server::ShutdownWatch,
 };
 use pingora_proxy::ProxyHttp;
@@ -20,12 +23,13 @@ use super::{
     head::{self, Arrived},
     hit,
     idle::Idle,
+    peer,
 };
 use crate::{
     downstream::{Allowance, ChunkedBody, GateHandle, GatedStream},
     framing::Body,
     headers::RequestId,
-    phases::rejection::Rejection,
+    phases::{rejection::Rejection, trace},
     runtime::{listener::Listener, resources::Resources, snapshot::SnapshotCell},
     telemetry::{
         access_log::AccessRecord,
@@ -175,6 +179,7 @@ async fn end(
 
 /// Answers a request that Pingora never sees, and writes it down.
 async fn refuse(stream: &mut GatedStream, refusal: &Rejection, listener: &Listener, resources: &Resources) {
+    let started = Instant::now();
     let id = RequestId::random();
     let status = refusal.status();
     let body = refusal.problem(id.as_str());
@@ -195,10 +200,16 @@ async fn refuse(stream: &mut GatedStream, refusal: &Rejection, listener: &Listen
         _ => BadRequestReason::HeaderTimeout,
     };
     listener.metrics.bad_request(bad);
+    let traced = trace::Refused::new(status.as_u16(), started, resources);
     let unmatched = resources.metrics.unmatched();
-    unmatched.answered(&unknown_method(), status.as_u16(), Duration::ZERO);
+    let told = traced.as_ref().and_then(trace::Refused::told_trace);
+    unmatched.answered_in(&trace::unknown_method(), status.as_u16(), started.elapsed(), told);
     unmatched.error(refusal.reason());
-    log(stream, refusal, &id, listener, resources, body.len());
+    if let Some(traced) = &traced {
+        let who = (peer(stream), id.as_str());
+        traced.finish(status.as_u16(), refusal.reason(), started, who, listener, resources);
+    }
+    log(stream, refusal, (&id, started), traced.as_ref(), listener, resources, body.len());
     let answer = async {
         stream.write_all(head.as_bytes()).await?;
         stream.write_all(&body).await?;
@@ -209,11 +220,6 @@ async fn refuse(stream: &mut GatedStream, refusal: &Rejection, listener: &Listen
     if matches!(sent, Ok(Ok(()))) {
         linger(stream).await;
     }
-}
-
-/// The method of a request whose head was not understood: counted as `_OTHER`.
-fn unknown_method() -> http::Method {
-    http::Method::from_bytes(b"UNKNOWN").unwrap_or_default()
 }
 
 /// Reads on for a moment: closing over unread bytes would reset the answer away.
@@ -236,20 +242,20 @@ async fn linger(stream: &mut GatedStream) {
 fn log(
     stream: &GatedStream,
     refusal: &Rejection,
-    id: &RequestId,
+    (id, started): (&RequestId, Instant),
+    traced: Option<&trace::Refused>,
     listener: &Listener,
     resources: &Resources,
     bytes_out: usize,
 ) {
     let Some(log) = &resources.access_log else { return };
-    let socket = stream.get_socket_digest();
-    let peer = socket.as_ref().and_then(|s| s.peer_addr()).and_then(|a| a.as_inet());
+    let ids = traced.map(|traced| (traced.trace().trace.hex(), traced.trace().span.hex()));
     log.write(&AccessRecord {
         time: SystemTime::now(),
         request_id: id.as_str(),
-        trace_id: None,
-        span_id: None,
-        client: peer.map(std::net::SocketAddr::ip),
+        trace_id: ids.as_ref().map(|(trace, _)| trace.as_str()),
+        span_id: ids.as_ref().map(|(_, span)| span.as_str()),
+        client: peer(stream),
         listener: &listener.name,
         method: "-",
         host: b"",
@@ -265,13 +271,17 @@ fn log(
         upstream_reused: None,
         bytes_in: 0,
         bytes_out: bytes_out as u64,
-        duration: Duration::ZERO,
+        duration: started.elapsed(),
         upstream_first_byte: None,
         error: Some(refusal.reason()),
         detail: Some(refusal.code()),
         cache: None,
+        cache_tier: None,
         api_version: None,
         api_version_source: None,
+        internal: false,
+        graphql: None,
+        graphql_operation: None,
         identity: None,
         user_agent: None,
     });

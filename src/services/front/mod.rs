@@ -6,6 +6,7 @@
 //! protocol and handshake, the wait for the next request and for a slow head,
 //! pipelined requests, draining. It knows no route.
 
+mod connector;
 mod entry;
 mod head;
 mod hit;
@@ -14,22 +15,21 @@ mod idle;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use pingora_core::{
     apps::{HttpServerOptions, ServerApp},
     listeners::tls::{Acceptor, TlsSettings},
-    protocols::{ALPN, Stream},
+    protocols::{ALPN, GetSocketDigest, Stream},
     server::{ShutdownWatch, configuration::ServerConf},
     services::listening::Service,
 };
 use pingora_proxy::{HttpProxy, ProxyHttp, ProxyServiceBuilder};
 
-use self::http1::Ended;
+use self::{connector::Connector, http1::Ended};
 use crate::{
     config::process::LimitsConfig,
     downstream::GatedStream,
-    mapping::exchange::ExchangeConnector,
     runtime::{listener::Listener, resources::Resources, snapshot::SnapshotCell},
     telemetry::{
         label::ConnectionProtocol,
@@ -38,8 +38,8 @@ use crate::{
     },
 };
 
-/// Pingora's proxy, with sessions that map bodies beside its own.
-pub type Proxy<G> = HttpProxy<G, ExchangeConnector>;
+/// Pingora's proxy, with sessions of ours beside its own.
+pub type Proxy<G> = HttpProxy<G, Connector>;
 
 /// Takes the connections of all listeners.
 pub struct Front {
@@ -88,7 +88,7 @@ impl Front {
         let mut service = ProxyServiceBuilder::new(conf, gateway)
             .name("proxy")
             .custom(
-                ExchangeConnector::new(conf),
+                Connector::new(conf),
                 Arc::new(move |proxy, stream, shutdown: &ShutdownWatch| {
                     let (front, shutdown) = (Arc::clone(&front), shutdown.clone());
                     Box::pin(async move {
@@ -110,6 +110,7 @@ impl Front {
         G: ProxyHttp + Send + Sync + 'static,
         G::CTX: Send + Sync,
     {
+        self.resources.pipeline.open(proxy);
         let Some(door) = self.door(&stream) else {
             tracing::warn!("a connection came through no configured listener");
             return;
@@ -174,4 +175,9 @@ fn http2_options(limits: &LimitsConfig) -> pingora_core::protocols::http::v2::se
         .max_concurrent_streams(limits.http2_streams)
         .max_header_list_size(u32::try_from(limits.header_bytes.get()).unwrap_or(u32::MAX));
     options
+}
+
+/// The address at the other end of a connection.
+fn peer(stream: &impl GetSocketDigest) -> Option<IpAddr> {
+    Some(stream.get_socket_digest()?.peer_addr()?.as_inet()?.ip())
 }

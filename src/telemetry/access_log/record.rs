@@ -66,10 +66,18 @@ pub struct AccessRecord<'a> {
     pub detail: Option<&'a str>,
     /// What the cache did, on routes that have one.
     pub cache: Option<&'a str>,
+    /// Where the cache found a response.
+    pub cache_tier: Option<&'a str>,
     /// The version of the API it is for.
     pub api_version: Option<&'a str>,
     /// What stated that version.
     pub api_version_source: Option<&'a str>,
+    /// Whether it is one of the gateway's own, made for an operation of GraphQL.
+    pub internal: bool,
+    /// What an operation of GraphQL does.
+    pub graphql: Option<&'a str>,
+    /// Its name.
+    pub graphql_operation: Option<&'a str>,
     /// What stands for the caller.
     pub identity: Option<&'a str>,
     /// The value of `User-Agent`.
@@ -120,8 +128,14 @@ impl AccessRecord<'_> {
         }
         line.option(key!("detail"), self.detail, TEXT_MAX);
         line.option(key!("cache"), self.cache, TEXT_MAX);
+        line.option(key!("cache_tier"), self.cache_tier, TEXT_MAX);
         line.option(key!("api_version"), self.api_version, TEXT_MAX);
         line.option(key!("api_version_source"), self.api_version_source, TEXT_MAX);
+        if self.internal {
+            line.boolean(key!("internal"), true);
+        }
+        line.option(key!("graphql"), self.graphql, TEXT_MAX);
+        line.option(key!("graphql_operation"), self.graphql_operation, TEXT_MAX);
         line.option(key!("identity"), self.identity, TEXT_MAX);
         if let Some(user_agent) = self.user_agent {
             line.text(key!("user_agent"), user_agent, TEXT_MAX);

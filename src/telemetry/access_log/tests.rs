@@ -40,8 +40,12 @@ fn record() -> AccessRecord<'static> {
         error: Some(ErrorReason::UpstreamReset),
         detail: Some("connection reset"),
         cache: None,
+        cache_tier: None,
         api_version: None,
         api_version_source: None,
+        internal: false,
+        graphql: None,
+        graphql_operation: None,
         identity: Some("0123456789abcdef"),
         user_agent: Some(b"curl/8"),
     }
@@ -293,6 +297,7 @@ proptest! {
             request_id: &id,
             detail: detail.as_deref(),
             cache: None,
+            cache_tier: None,
             status,
             ..record()
         });

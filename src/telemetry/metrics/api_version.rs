@@ -1,6 +1,9 @@
 //! What is counted for the versions of the API.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use super::{
     family::Family,
@@ -15,7 +18,7 @@ pub struct ApiVersionFamilies {
     requests: Family<Counter>,
     refusals: Handles<VersionRefusal, Counter>,
     calls: Family<Counter>,
-    days_to_sunset: Family<Gauge>,
+    sunset: Family<Gauge>,
     callers: Callers,
 }
 
@@ -39,9 +42,9 @@ impl ApiVersionFamilies {
                 "Requests for versions that end, by their caller.",
                 &["version", "consumer"],
             )?,
-            days_to_sunset: r.gauge(
-                "proxy_api_version_days_to_sunset",
-                "Whole days until a version of the API is over, negative afterwards.",
+            sunset: r.gauge(
+                "proxy_api_version_sunset_timestamp_seconds",
+                "When a version of the API is over, in seconds since 1970.",
                 &["version"],
             )?,
             callers: Callers::default(),
@@ -68,11 +71,12 @@ impl ApiVersionFamilies {
         self.callers.report()
     }
 
-    /// Shows the days that are left of versions, and of no others.
-    pub fn set_days_to_sunset<'a>(&self, days: impl Iterator<Item = (&'a str, f64)>) {
-        self.days_to_sunset.retain(|_| false);
-        for (version, days) in days {
-            self.days_to_sunset.get(&[version]).set(days.floor() as i64);
+    /// Shows when versions are over: called before a scrape, with all of them.
+    pub fn set_sunsets<'a>(&self, sunsets: impl Iterator<Item = (&'a str, SystemTime)>) {
+        self.sunset.retain(|_| false);
+        for (version, at) in sunsets {
+            let seconds = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+            self.sunset.get(&[version]).set(i64::try_from(seconds).unwrap_or(i64::MAX));
         }
     }
 }

@@ -234,8 +234,8 @@ impl Histogram {
 
     /// Adds one observation, and keeps it as the example of its bucket if it belongs to a trace.
     pub fn observe_in(&self, duration: Duration, trace: Option<TraceId>) {
-        let micros = duration.as_secs() * 1_000_000 + u64::from(duration.subsec_nanos().div_ceil(1_000));
-        let bucket = self.count_in(micros);
+        let bucket = self.bucket(in_micros(duration));
+        self.count_in(bucket);
         let ticks = duration.as_secs() * 10_000_000 + u64::from(duration.subsec_nanos() / 100);
         self.0.0.sum.fetch_add(ticks, Relaxed);
         if let Some(trace) = trace {
@@ -243,19 +243,26 @@ impl Histogram {
         }
     }
 
+    /// Keeps a time that was observed as the example of its bucket.
+    pub fn exemplify(&self, duration: Duration, trace: TraceId) {
+        let bucket = self.bucket(in_micros(duration));
+        self.keep(bucket, Exemplar { trace, value: duration.as_secs_f64(), time: SystemTime::now() });
+    }
+
     /// Adds one size or number.
     pub fn observe_amount(&self, amount: u64) {
-        self.count_in(amount);
+        self.count_in(self.bucket(amount));
         self.0.0.sum.fetch_add(amount, Relaxed);
     }
 
-    fn count_in(&self, value: u64) -> usize {
-        let cells = &self.0.0;
-        let index = cells.bounds.values.partition_point(|&bound| bound < value);
-        if let Some(bucket) = cells.buckets.get(index) {
+    fn bucket(&self, value: u64) -> usize {
+        self.0.0.bounds.values.partition_point(|&bound| bound < value)
+    }
+
+    fn count_in(&self, bucket: usize) {
+        if let Some(bucket) = self.0.0.buckets.get(bucket) {
             bucket.fetch_add(1, Relaxed);
         }
-        index
     }
 
     fn keep(&self, bucket: usize, exemplar: Exemplar) {
@@ -276,6 +283,11 @@ impl Histogram {
     pub fn count(&self) -> u64 {
         self.0.0.buckets.iter().map(|bucket| bucket.load(Relaxed)).sum()
     }
+}
+
+/// Rounded up: a bound is what a bucket holds at most.
+fn in_micros(duration: Duration) -> u64 {
+    duration.as_secs() * 1_000_000 + u64::from(duration.subsec_nanos().div_ceil(1_000))
 }
 
 impl Instrument for Histogram {

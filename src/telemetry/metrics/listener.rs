@@ -34,6 +34,7 @@ pub struct ListenerFamilies {
     requests_per_connection: Histogram,
     handshakes: Family<Counter>,
     handshake_durations: Family<Histogram>,
+    resumed: Family<Counter>,
     handshake_errors: Arc<Handles<HandshakeFailure, Counter>>,
 }
 
@@ -77,6 +78,8 @@ impl ListenerFamilies {
                 "TLS handshakes with clients.", &["listener", "version", "result"])?,
             handshake_durations: r.histogram("proxy_tls_handshake_duration_seconds",
                 "Time of a TLS handshake with a client.", LISTENER, CONNECT)?,
+            resumed: r.counter("proxy_tls_sessions_resumed_total",
+                "TLS handshakes with clients that took up an earlier session.", LISTENER)?,
             handshake_errors: Arc::new(Handles::new(&r.counter("proxy_tls_handshake_errors_total",
                 "TLS handshakes with clients that failed.", &["reason"])?, &[])),
         })
@@ -104,6 +107,7 @@ impl ListenerFamilies {
                 .map(|version| Handles::new(&self.handshakes, &[name, version.as_str()]))
                 .collect(),
             handshake_durations: self.handshake_durations.get(owner),
+            resumed: self.resumed.get(owner),
             handshake_errors: Arc::clone(&self.handshake_errors),
         }
     }
@@ -127,6 +131,7 @@ pub struct ListenerMetrics {
     /// One for each [`TlsVersion`].
     handshakes: Box<[Handles<Outcome, Counter>]>,
     handshake_durations: Histogram,
+    resumed: Counter,
     handshake_errors: Arc<Handles<HandshakeFailure, Counter>>,
 }
 
@@ -146,10 +151,12 @@ impl ListenerMetrics {
         self.requests_per_connection.observe_amount(requests);
     }
 
-    /// Counts a TLS handshake that succeeded, and the time it took.
-    pub fn handshake(&self, version: TlsVersion, duration: Duration) {
+    /// Counts a TLS handshake that succeeded, the time it took, and whether it took up an
+    /// earlier session.
+    pub fn handshake(&self, version: TlsVersion, duration: Duration, resumed: bool) {
         self.handshake_ended(version, Outcome::Success);
         self.handshake_durations.observe(duration);
+        self.resumed.add(resumed.into());
     }
 
     /// Counts a TLS handshake that failed.

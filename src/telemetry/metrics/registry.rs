@@ -13,7 +13,10 @@ use super::{
     api_version::ApiVersionFamilies,
     auth::{AuthFamilies, AuthMetrics},
     cache::CacheFamilies,
+    explain::ExplainMetrics,
     family::Family,
+    filter::FilterMetrics,
+    graphql::GraphqlMetrics,
     instrument::{Bounds, Counter, Gauge, Histogram, Instrument, SecondsCounter},
     listener::{ListenerFamilies, ListenerMetrics},
     open_metrics,
@@ -47,8 +50,11 @@ pub struct Metrics {
     api_versions: Arc<ApiVersionFamilies>,
     rate_limits: Arc<LimitFamilies>,
     auth: Arc<AuthFamilies>,
+    graphql: Arc<GraphqlMetrics>,
     process: ProcessMetrics,
     traces: Arc<TraceMetrics>,
+    filters: FilterMetrics,
+    explain: ExplainMetrics,
     runtime: RuntimeMetrics,
     /// Those whose buckets may have exemplars.
     examples: Vec<Family<Histogram>>,
@@ -114,8 +120,11 @@ impl Metrics {
             api_versions: ApiVersionFamilies::register(&registrar)?,
             rate_limits: LimitFamilies::register(&registrar)?,
             auth: AuthFamilies::register(&registrar)?,
+            graphql: GraphqlMetrics::register(&registrar)?,
             process: ProcessMetrics::register(&registrar, version, revision)?,
             traces: Arc::new(TraceMetrics::register(&registrar)?),
+            filters: FilterMetrics::register(&registrar)?,
+            explain: ExplainMetrics::register(&registrar)?,
             runtime: RuntimeMetrics::register(&registrar)?,
             // Last: everything is registered by now.
             examples: registrar.examples.into_inner(),
@@ -164,6 +173,11 @@ impl Metrics {
         self.auth.provider(name)
     }
 
+    /// The series of GraphQL.
+    pub fn graphql(&self) -> &Arc<GraphqlMetrics> {
+        &self.graphql
+    }
+
     /// The series of the process itself.
     pub fn process(&self) -> &ProcessMetrics {
         &self.process
@@ -172,6 +186,16 @@ impl Metrics {
     /// The series of traces.
     pub fn traces(&self) -> &Arc<TraceMetrics> {
         &self.traces
+    }
+
+    /// The series of the steps of requests.
+    pub fn filters(&self) -> &FilterMetrics {
+        &self.filters
+    }
+
+    /// The series of requests that are to be explained.
+    pub fn explain(&self) -> &ExplainMetrics {
+        &self.explain
     }
 
     /// The series of the runtime that serves connections.

@@ -3,7 +3,12 @@ use std::time::Duration;
 use http::Method;
 
 use super::*;
-use crate::telemetry::{cache::*, label::*, reason::*};
+use crate::telemetry::{
+    cache::*,
+    graphql::{OperationResult, OperationType, SubrequestResult},
+    label::*,
+    reason::*,
+};
 
 fn metrics() -> Metrics {
     Metrics::new("1.2.3", "abc").unwrap()
@@ -38,9 +43,16 @@ fn filled() -> (Metrics, impl Sized) {
     let versions = metrics.api_versions();
     let version = versions.route("patients", "v1");
     versions.called("v1", "patients", "lab", std::time::SystemTime::UNIX_EPOCH);
-    versions.set_days_to_sunset([("v1", 2.5)].into_iter());
+    versions.set_sunsets([("v1", std::time::SystemTime::UNIX_EPOCH)].into_iter());
     metrics.rate_limits().shared();
     let limit = metrics.rate_limits().limit("per-client");
+    let graphql = metrics.graphql();
+    let took = Duration::from_millis(3);
+    graphql.executed(None, OperationType::Query, OperationResult::Ok, took, 7);
+    graphql.called(1);
+    graphql.subrequest("patients", SubrequestResult::Ok, took, 20);
+    graphql.error("NOT_FOUND");
+    graphql.rejected("QUERY_TOO_COMPLEX");
     (metrics, (version, route, upstream, listener, cached, limit, provider))
 }
 
@@ -57,10 +69,18 @@ async fn a_scrape_follows_the_rules_of_promtool() {
         for suffix in ["_count", "_sum", "_bucket", "_info_total"] {
             assert!(!name.ends_with(suffix), "{name} ends in {suffix}");
         }
-        for unit in ["milliseconds", "_ms", "_us", "minutes", "kilobytes", "_kb", "percent", "_mib"] {
+        for unit in
+            ["milliseconds", "days", "hours", "_ms", "_us", "minutes", "kilobytes", "_kb", "percent", "_mib"]
+        {
             assert!(!name.contains(unit), "{name} is not in a base unit");
         }
-        let amount = name == "proxy_requests_per_connection";
+        let amounts = [
+            "proxy_requests_per_connection",
+            "graphql_operation_subrequests",
+            "graphql_batch_size",
+            "graphql_query_complexity",
+        ];
+        let amount = amounts.contains(&name);
         let unit = name.ends_with("_seconds") || name.ends_with("_bytes") || amount;
         assert!(kind != "histogram" || unit, "{name} has no unit");
     }
@@ -80,7 +100,12 @@ async fn all_families_of_this_step_are_there_under_their_names() {
 
 const FAMILIES: &str = "
     proxy_api_version_requests_total proxy_api_version_refusals_total proxy_api_version_calls_total
-    proxy_api_version_days_to_sunset
+    proxy_api_version_sunset_timestamp_seconds
+    proxy_tls_sessions_resumed_total proxy_upstream_connections
+    proxy_upstream_connections_closed_total proxy_filter_duration_seconds proxy_explain_requests_total
+    graphql_operations_total graphql_operation_duration_seconds graphql_operation_subrequests
+    graphql_subrequests_total graphql_subrequest_duration_seconds graphql_batch_size
+    graphql_query_complexity graphql_errors_total graphql_rejected_total
     http_requests_total http_request_duration_seconds active_connections
     process_cpu_seconds_total process_open_fds process_max_fds process_virtual_memory_bytes
     process_resident_memory_bytes process_start_time_seconds process_threads
@@ -90,6 +115,7 @@ const FAMILIES: &str = "
     proxy_sent_bytes_total proxy_requests_by_protocol_total proxy_time_to_first_byte_seconds
     proxy_label_overflow_total
     proxy_trace_contexts_total proxy_spans_total proxy_span_queue_length
+    proxy_trace_parent_limited_total
     proxy_trace_export_duration_seconds
     proxy_upstream_requests_total proxy_upstream_request_duration_seconds
     proxy_upstream_connect_duration_seconds proxy_upstream_connections_opened_total

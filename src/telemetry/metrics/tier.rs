@@ -11,6 +11,7 @@ use super::{
 use crate::telemetry::{
     cache::{BackendFailure, BackendOperation, Corruption, EvictionReason, Tier, WriteResult},
     label::Label,
+    trace::TraceId,
 };
 
 /// The series of one tier. Keep it in the tier.
@@ -23,7 +24,8 @@ pub struct TierMetrics {
     entries: Gauge,
     size: Gauge,
     capacity: Gauge,
-    evictions: Handles<EvictionReason, Counter>,
+    /// Of the tier in memory: what leaves Redis is told by Redis.
+    evictions: Option<Handles<EvictionReason, Counter>>,
     /// What only the shared tier has. Nothing is shown of it for the one in memory.
     backend: Option<Backend>,
 }
@@ -68,7 +70,7 @@ impl TierMetrics {
             entries: if tier == Tier::Memory { families.entries.get(owner) } else { Gauge::new(()) },
             size: if tier == Tier::Memory { families.size.get(owner) } else { Gauge::new(()) },
             capacity: if tier == Tier::Memory { families.capacity.get(owner) } else { Gauge::new(()) },
-            evictions: Handles::new(&families.evictions, owner),
+            evictions: (tier == Tier::Memory).then(|| Handles::new(&families.evictions, owner)),
             backend: (tier == Tier::Redis).then(backend),
         }
     }
@@ -81,6 +83,12 @@ impl TierMetrics {
             self.misses.inc()
         }
         self.lookups.observe(time);
+    }
+
+    /// Keeps the lookup of a request as the example of its bucket. Requests share lookups, so the
+    /// one that is counted knows none of them.
+    pub fn lookup_example(&self, time: Duration, trace: TraceId) {
+        self.lookups.exemplify(time, trace);
     }
 
     /// Counts a lookup that found a response, without its time: for lookups of less than a
@@ -104,9 +112,11 @@ impl TierMetrics {
         self.write_durations.observe(time);
     }
 
-    /// Counts responses that left.
-    pub fn evicted(&self, reason: EvictionReason, count: u64) {
-        self.evictions.get(reason).add(count);
+    /// Shows how many responses have left so far: called before a scrape.
+    pub fn set_evictions(&self, gone: impl Fn(EvictionReason) -> u64) {
+        if let Some(evictions) = &self.evictions {
+            EvictionReason::ALL.iter().for_each(|&reason| evictions.get(reason).show(gone(reason)));
+        }
     }
 
     /// Shows how full the tier is.
@@ -160,11 +170,6 @@ impl TierMetrics {
     /// Responses on their way into the tier, by what became of them.
     pub fn writes(&self, result: WriteResult) -> u64 {
         self.writes.get(result).get()
-    }
-
-    /// Responses that left.
-    pub fn evictions(&self, reason: EvictionReason) -> u64 {
-        self.evictions.get(reason).get()
     }
 
     /// What the shared tier was asked and did not do, for one reason.

@@ -17,6 +17,7 @@ pub struct TraceMetrics {
     /// One for each [`ContextFormat`].
     contexts: Box<[Handles<ContextResult, Counter>]>,
     spans: Handles<SpanOutcome, Counter>,
+    limited: Counter,
     queue: Gauge,
     exports: Histogram,
 }
@@ -33,6 +34,8 @@ impl TraceMetrics {
         Ok(Self {
             contexts: ContextFormat::ALL.iter().map(of_format).collect(),
             spans: Handles::new(&spans, &[]),
+            limited: r.counter("proxy_trace_parent_limited_total",
+                "Requests that were not sampled on their caller's word because too many were.", &[])?.get(&[]),
             queue: r.gauge("proxy_span_queue_length",
                 "Spans waiting to be exported.", &[])?.get(&[]),
             exports: r.histogram("proxy_trace_export_duration_seconds",
@@ -47,6 +50,11 @@ impl TraceMetrics {
         }
     }
 
+    /// Counts a caller's wish to be sampled that was not heeded.
+    pub fn parent_limited(&self) {
+        self.limited.inc();
+    }
+
     /// Shows how many spans wait.
     pub fn queue_length(&self, spans: usize) {
         self.queue.set(i64::try_from(spans).unwrap_or(i64::MAX));
@@ -57,10 +65,10 @@ impl TraceMetrics {
         self.spans.get(SpanOutcome::Dropped).add(spans as u64);
     }
 
-    /// Counts a batch of spans and the time it took.
-    pub fn exported(&self, succeeded: bool, spans: usize, took: Duration) {
-        let outcome = if succeeded { SpanOutcome::Exported } else { SpanOutcome::Failed };
-        self.spans.get(outcome).add(spans as u64);
+    /// Counts a batch of spans, by what became of them, and the time it took.
+    pub fn exported(&self, taken: usize, failed: usize, took: Duration) {
+        self.spans.get(SpanOutcome::Exported).add(taken as u64);
+        self.spans.get(SpanOutcome::Failed).add(failed as u64);
         self.exports.observe(took);
     }
 }

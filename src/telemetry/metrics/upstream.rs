@@ -9,6 +9,7 @@ use std::{
 };
 
 use super::{
+    connections::{ConnectionFamilies, UpstreamConnections},
     family::Family,
     handles::Handles,
     instrument::{CONNECT, Counter, Gauge, Histogram, REQUEST},
@@ -32,6 +33,7 @@ pub struct UpstreamFamilies {
     endpoint_requests: Family<Counter>,
     opened: Family<Counter>,
     reused: Family<Counter>,
+    connections: ConnectionFamilies,
     errors: Family<Counter>,
     timeouts: Family<Counter>,
     retries: Family<Counter>,
@@ -77,6 +79,7 @@ impl UpstreamFamilies {
                 "Connections opened to backends.", UPSTREAM)?,
             reused: r.counter("proxy_upstream_connections_reused_total",
                 "Attempts made on a kept-alive connection.", UPSTREAM)?,
+            connections: ConnectionFamilies::register(r)?,
             errors: r.counter("proxy_upstream_errors_total",
                 "Attempts that failed.", reason)?,
             timeouts: r.counter("proxy_upstream_timeouts_total",
@@ -127,6 +130,7 @@ impl UpstreamFamilies {
             probe_durations: self.probe_durations.get(owner),
             opened: self.opened.get(owner),
             reused: self.reused.get(owner),
+            connections: self.connections.upstream(name),
             errors: Handles::new(&self.errors, owner),
             timeouts: Handles::new(&self.timeouts, owner),
             retries: Handles::new(&self.retries, owner),
@@ -147,6 +151,7 @@ impl UpstreamFamilies {
     }
 
     fn remove(&self, name: &str) {
+        self.connections.remove(name);
         let counters = [
             &self.requests,
             &self.opened,
@@ -197,6 +202,7 @@ pub struct UpstreamMetrics {
     probe_durations: Histogram,
     opened: Counter,
     reused: Counter,
+    connections: UpstreamConnections,
     errors: Handles<UpstreamFailure, Counter>,
     timeouts: Handles<TimeoutPhase, Counter>,
     retries: Handles<UpstreamFailure, Counter>,
@@ -262,6 +268,11 @@ impl UpstreamMetrics {
     /// Counts an attempt made on a kept-alive connection.
     pub fn reused(&self) {
         self.reused.inc();
+    }
+
+    /// The connections to its backends.
+    pub fn connections(&self) -> &UpstreamConnections {
+        &self.connections
     }
 
     /// Counts an attempt that failed.

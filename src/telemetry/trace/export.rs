@@ -1,30 +1,33 @@
 //! Spans to a collector, by OTLP.
+//!
+//! The exporter is that of `opentelemetry-otlp`; it is driven from a queue of our own, so that
+//! every span is accounted for.
+
+mod client;
+mod notes;
+mod tls;
 
 use std::{
-    collections::{BTreeMap, HashMap},
-    fs,
-    path::Path,
-    sync::Arc,
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use hyper_rustls::HttpsConnectorBuilder;
-use opentelemetry::{Key, KeyValue};
-use opentelemetry_http::hyper::HyperClient;
-use opentelemetry_otlp::{
-    Compression, ExporterBuildError, Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
-    WithTonicConfig as _,
-    tonic_types::{
-        metadata::MetadataMap,
-        transport::{Certificate, ClientTlsConfig, Identity},
-    },
+use opentelemetry::KeyValue;
+use opentelemetry_otlp::SpanExporter;
+use opentelemetry_sdk::{
+    Resource,
+    resource::TelemetryResourceDetector,
+    trace::{SpanData, SpanExporter as _},
 };
-use opentelemetry_sdk::{Resource, trace::SpanExporter as _};
-use rustls::{ClientConfig, RootCertStore, crypto::ring};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
 use tokio::time::timeout;
+use tracing::{Dispatch, instrument::WithSubscriber as _};
 
+use self::{
+    client::{Settings, over_grpc, over_http},
+    notes::{Noted, Notes},
+    tls::Tls,
+};
 use super::queue::SpanQueue;
 use crate::{
     config::{
@@ -34,22 +37,19 @@ use crate::{
     telemetry::metrics::TraceMetrics,
 };
 
-/// Longest time that an export may take when nobody says: OpenTelemetry's own limit, and time
-/// for its last try.
-const LIMIT: Duration = Duration::from_secs(20);
+/// Longest time that an export may take when nobody says.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// Where spans go, read and checked.
 pub struct Export {
-    config: ExportConfig,
+    endpoint: String,
+    protocol: ExportProtocol,
     headers: HeaderMap,
-    tls: Option<Tls>,
-}
-
-/// The files of the `tls:` section, as PEM, and as they are used over HTTP.
-struct Tls {
-    ca: Option<Vec<u8>>,
-    identity: Option<(Vec<u8>, Vec<u8>)>,
-    client: ClientConfig,
+    gzip: bool,
+    resource: BTreeMap<String, String>,
+    tls: Tls,
+    limit: Duration,
+    interval: Duration,
 }
 
 impl Export {
@@ -60,99 +60,99 @@ impl Export {
     pub fn compile(config: &ExportConfig) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let headers = headers(config, &mut problems);
-        let https = config.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("https:"));
+        let endpoint = config.endpoint.clone().unwrap_or_else(|| config.protocol.endpoint().to_owned());
         let none = ExportTlsConfig::default();
-        let section = config.tls.as_ref().or_else(|| https.then_some(&none));
-        let tls = section.and_then(|section| Tls::load(section).map_err(|it| problems.push(it)).ok());
-        if problems.is_empty() { Ok(Self { config: config.clone(), headers, tls }) } else { Err(problems) }
+        let tls = match endpoint.starts_with("https:") {
+            true => Tls::load(config.tls.as_ref().unwrap_or(&none)),
+            false => Tls::none(),
+        };
+        match tls.map_err(|problem| problems.push(problem)) {
+            Ok(tls) if problems.is_empty() => Ok(Self {
+                endpoint,
+                protocol: config.protocol,
+                headers,
+                gzip: config.gzip,
+                resource: config.resource.clone(),
+                tls,
+                limit: config.timeout.map_or(LIMIT, |limit| limit.get()),
+                interval: config.interval.get(),
+            }),
+            _ => Err(problems),
+        }
     }
 
     /// Exports what comes out of the queue until it is closed and empty. Counts every span.
     pub async fn run(&self, queue: &SpanQueue, metrics: &TraceMetrics) {
-        let exporter = match self.connect() {
-            Ok(exporter) => Some(exporter),
-            Err(error) => {
-                tracing::error!("spans cannot be exported: {error}");
-                None
-            }
-        };
-        let limit = self.config.timeout.map_or(LIMIT, |limit| limit.get());
+        let notes = Notes::default();
+        let listener = notes.listener();
+        let exporter = self.exporter(&notes);
+        if let Err(error) = &exporter {
+            tracing::error!("spans cannot be exported: {error}");
+        }
         let mut failing = false;
-        while let Some(batch) = queue.next(self.config.interval.get()).await {
+        while let Some(batch) = queue.next(self.interval).await {
             let (count, started) = (batch.len(), Instant::now());
             let outcome = match &exporter {
-                Some(exporter) => match timeout(limit, exporter.export(batch)).await {
-                    Ok(Ok(())) => Ok(()),
-                    Ok(Err(error)) => Err(error.to_string()),
-                    Err(_) => Err(format!("not done after {limit:?}")),
-                },
-                None => Err("there is no exporter".to_owned()),
+                Ok(exporter) => self.deliver(exporter, batch, &notes, &listener).await,
+                Err(_) => Err("there is no exporter".to_owned()),
             };
-            let succeeded = outcome.is_ok();
-            metrics.exported(succeeded, count, started.elapsed());
+            let failed = match &outcome {
+                Ok(Noted { rejected, .. }) => usize::try_from(*rejected).unwrap_or(count).min(count),
+                Err(_) => count,
+            };
+            metrics.exported(count - failed, failed, started.elapsed());
             // Once for each turn: a collector that is down stays so for many batches.
             match outcome {
-                Ok(()) if failing => tracing::info!("spans are exported again"),
-                Err(error) if !failing => tracing::warn!("{count} spans could not be exported: {error}"),
+                Ok(Noted { rejected: 0, .. }) if failing => tracing::info!("spans are exported again"),
+                Ok(Noted { rejected: 1.., why }) | Err(why) if !failing => {
+                    tracing::warn!("{failed} of {count} spans could not be exported: {why}");
+                }
                 _ => {}
             }
-            failing = !succeeded;
+            failing = failed > 0;
         }
     }
 
     /// To be called inside a runtime: the exporter takes its own from there.
-    fn connect(&self) -> Result<SpanExporter, ExporterBuildError> {
-        let mut exporter = match self.config.protocol {
-            ExportProtocol::Grpc => self.over_grpc(),
-            ExportProtocol::Http => self.over_http(),
+    fn exporter(&self, notes: &Notes) -> Result<SpanExporter, String> {
+        let Self { endpoint, headers, tls, .. } = self;
+        let settings = Settings { endpoint, headers, gzip: self.gzip, tls, limit: self.limit };
+        let mut exporter = match self.protocol {
+            ExportProtocol::Grpc => over_grpc(&settings),
+            ExportProtocol::Http => over_http(&settings, notes),
         }?;
-        exporter.set_resource(&resource(&self.config.resource));
+        exporter.set_resource(&self.resource());
         Ok(exporter)
     }
 
-    fn over_grpc(&self) -> Result<SpanExporter, ExporterBuildError> {
-        let mut builder = SpanExporter::builder().with_tonic();
-        if let Some(endpoint) = &self.config.endpoint {
-            builder = builder.with_endpoint(endpoint);
-        }
-        if let Some(timeout) = self.config.timeout {
-            builder = builder.with_timeout(timeout.get());
-        }
-        if self.config.gzip == Some(true) {
-            builder = builder.with_compression(Compression::Gzip);
-        }
-        if !self.headers.is_empty() {
-            builder = builder.with_metadata(MetadataMap::from_headers(self.headers.clone()));
-        }
-        if let Some(tls) = &self.tls {
-            builder = builder.with_tls_config(tls.grpc());
-        }
-        builder.build()
+    /// What tells this process from others. The environment has been read with the configuration.
+    fn resource(&self) -> Resource {
+        let own = [("service.name", "nilegate"), ("service.version", env!("CARGO_PKG_VERSION"))];
+        let said = self.resource.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()));
+        Resource::builder_empty()
+            .with_detector(Box::new(TelemetryResourceDetector))
+            .with_attributes(own.map(|(key, value)| KeyValue::new(key, value)))
+            .with_attributes(said)
+            .build()
     }
 
-    fn over_http(&self) -> Result<SpanExporter, ExporterBuildError> {
-        // For an endpoint without TLS, too: the client wants to be told.
-        let without = || client(RootCertStore::empty(), None).ok();
-        let tls = self.tls.as_ref().map_or_else(without, |tls| Some(tls.client.clone()));
-        let mut builder = SpanExporter::builder().with_http().with_protocol(Protocol::HttpBinary);
-        // Without one, the exporter makes its own, which knows no TLS.
-        if let Some(tls) = tls {
-            let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1();
-            let limit = self.config.timeout.map_or(LIMIT, |limit| limit.get());
-            builder = builder.with_http_client(HyperClient::new(connector.build(), limit, None));
+    /// Sends a batch; the exporter repeats that where it may help, for as long as it may take.
+    async fn deliver(
+        &self,
+        exporter: &SpanExporter,
+        batch: Vec<SpanData>,
+        notes: &Notes,
+        listener: &Dispatch,
+    ) -> Result<Noted, String> {
+        let export = exporter.export(batch).with_subscriber(listener.clone());
+        let sent = timeout(self.limit, export).await;
+        let noted = notes.take();
+        match sent {
+            Ok(Ok(())) => Ok(noted),
+            Ok(Err(error)) if noted.why.is_empty() => Err(error.to_string()),
+            Ok(Err(error)) => Err(format!("{error}: {}", noted.why)),
+            Err(_) => Err(format!("not done after {:?}", self.limit)),
         }
-        if let Some(endpoint) = &self.config.endpoint {
-            builder = builder.with_endpoint(endpoint);
-        }
-        if let Some(timeout) = self.config.timeout {
-            builder = builder.with_timeout(timeout.get());
-        }
-        if self.config.gzip == Some(true) {
-            builder = opentelemetry_otlp::WithHttpConfig::with_compression(builder, Compression::Gzip);
-        }
-        let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
-        let headers = self.headers.iter().map(|(name, value)| (name.to_string(), text(value)));
-        builder.with_headers(headers.collect::<HashMap<_, _>>()).build()
     }
 }
 
@@ -160,7 +160,8 @@ fn headers(config: &ExportConfig, problems: &mut Vec<Problem>) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for (name, value) in &config.headers {
         match (HeaderName::try_from(name), HeaderValue::from_str(value.expose())) {
-            (Ok(name), Ok(value)) => {
+            (Ok(name), Ok(mut value)) => {
+                value.set_sensitive(true);
                 headers.insert(name, value);
             }
             (Err(_), _) => problems.push(Problem::new("headers", format!("`{name}` is not a field name"))),
@@ -170,81 +171,4 @@ fn headers(config: &ExportConfig, problems: &mut Vec<Problem>) -> HeaderMap {
         }
     }
     headers
-}
-
-/// What tells this process from others.
-fn resource(own: &BTreeMap<String, String>) -> Resource {
-    let name = Key::from_static_str("service.name");
-    let from_environment = Resource::builder().build().get(&name);
-    let unnamed = from_environment.is_none_or(|name| name.as_str().starts_with("unknown_service"));
-    let mut builder =
-        Resource::builder().with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
-    if unnamed {
-        builder = builder.with_service_name("nilegate");
-    }
-    builder.with_attributes(own.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone()))).build()
-}
-
-impl Tls {
-    fn load(config: &ExportTlsConfig) -> Result<Self, Problem> {
-        let read =
-            |key: &str, path: &Path| fs::read(path).map_err(|error| bad(key, path, &error.to_string()));
-        let mut roots = RootCertStore::empty();
-        let ca = config.ca.as_deref().map(|path| {
-            let pem = read("ca", path)?;
-            add(&mut roots, &pem).map_err(|why| bad("ca", path, &why))?;
-            Ok(pem)
-        });
-        let ca = ca.transpose()?;
-        if ca.is_none() {
-            pingora_core::tls::load_platform_certs_incl_env_into_store(&mut roots)
-                .map_err(|error| Problem::new("tls", format!("the system's authorities: {error}")))?;
-        }
-        let identity = config.client_certificate.as_ref().map(|pair| {
-            let certificate = read("client_certificate.certificate", &pair.certificate)?;
-            Ok((certificate, read("client_certificate.key", &pair.key)?))
-        });
-        let identity: Option<(Vec<u8>, Vec<u8>)> = identity.transpose()?;
-        let client =
-            client(roots, identity.as_ref()).map_err(|why| Problem::new("tls.client_certificate", why))?;
-        Ok(Self { ca, identity, client })
-    }
-
-    fn grpc(&self) -> ClientTlsConfig {
-        let mut tls = ClientTlsConfig::new();
-        tls = match &self.ca {
-            Some(ca) => tls.ca_certificate(Certificate::from_pem(ca)),
-            None => tls.with_enabled_roots(),
-        };
-        match &self.identity {
-            Some((certificate, key)) => tls.identity(Identity::from_pem(certificate, key)),
-            None => tls,
-        }
-    }
-}
-
-fn bad(key: &str, path: &Path, why: &str) -> Problem {
-    Problem::new(format!("tls.{key}"), format!("`{}`: {why}", path.display()))
-}
-
-fn add(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), String> {
-    let certificates: Vec<_> =
-        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
-    if certificates.is_empty() {
-        return Err("no certificate (PEM) in it".to_owned());
-    }
-    certificates.into_iter().try_for_each(|it| roots.add(it)).map_err(|error| error.to_string())
-}
-
-fn client(roots: RootCertStore, identity: Option<&(Vec<u8>, Vec<u8>)>) -> Result<ClientConfig, String> {
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
-        .with_root_certificates(roots);
-    let Some((certificate, key)) = identity else { return Ok(builder.with_no_client_auth()) };
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate)
-        .collect::<Result<_, _>>()
-        .map_err(|error| error.to_string())?;
-    let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| error.to_string())?;
-    builder.with_client_auth_cert(chain, key).map_err(|error| error.to_string())
 }

@@ -1,11 +1,12 @@
 //! Which requests that were not sampled are kept after the fact.
 
-use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use crate::{config::trace::KeepConfig, telemetry::label::label};
+use super::bucket::Bucket;
+use crate::{
+    config::trace::{KeepConfig, RouteKeepConfig},
+    telemetry::label::label,
+};
 
 label! {
     /// Why a request was kept.
@@ -30,62 +31,59 @@ pub struct Ending {
     pub duration: Duration,
 }
 
-/// The rule, and how many may still be kept.
-#[derive(Debug)]
-pub struct Keep {
-    config: KeepConfig,
-    bucket: Bucket,
+/// Which requests of a route are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeepRule {
+    errors: bool,
+    retries: bool,
+    /// Zero: none for being slow.
+    slower_than: Duration,
 }
+
+impl KeepRule {
+    /// The rule that holds where routes have none.
+    pub fn new(config: &KeepConfig) -> Self {
+        let KeepConfig { errors, retries, slower_than, per_second: _ } = *config;
+        Self { errors, retries, slower_than: slower_than.get() }
+    }
+
+    /// The same with what a route says instead.
+    #[must_use]
+    pub fn with(self, own: &RouteKeepConfig) -> Self {
+        Self {
+            errors: own.errors.unwrap_or(self.errors),
+            retries: own.retries.unwrap_or(self.retries),
+            slower_than: own.slower_than.map_or(self.slower_than, |period| period.get()),
+        }
+    }
+
+    /// Why a request is worth keeping, if it is.
+    fn reason(self, ending: Ending) -> Option<Kept> {
+        if ending.failed && self.errors {
+            Some(Kept::Error)
+        } else if ending.attempts > 1 && self.retries {
+            Some(Kept::Retry)
+        } else if !self.slower_than.is_zero() && ending.duration >= self.slower_than {
+            Some(Kept::Slow)
+        } else {
+            None
+        }
+    }
+}
+
+/// How many may still be kept, over all routes.
+#[derive(Debug)]
+pub struct Keep(Bucket);
 
 impl Keep {
-    /// The rule.
+    /// As many as configured.
     pub fn new(config: &KeepConfig) -> Self {
-        Self { bucket: Bucket::new(config.per_second), config: config.clone() }
+        Self(Bucket::new(config.per_second))
     }
 
-    /// Why a request is to be kept, if it is. Takes from the bucket.
-    pub fn reason(&self, ending: Ending, now: Instant) -> Option<Kept> {
-        let slow = self.config.slower_than.get();
-        let reason = if ending.failed && self.config.errors {
-            Kept::Error
-        } else if ending.attempts > 1 && self.config.retries {
-            Kept::Retry
-        } else if !slow.is_zero() && ending.duration >= slow {
-            Kept::Slow
-        } else {
-            return None;
-        };
-        self.bucket.take(now).then_some(reason)
-    }
-}
-
-/// A token bucket that holds a second's tokens and is one number: the moment at which it will
-/// be full again, in nanoseconds since it was made.
-#[derive(Debug)]
-struct Bucket {
-    epoch: Instant,
-    /// Nanoseconds a token takes to come. `None`: there are none.
-    interval: Option<u64>,
-    full_at: AtomicU64,
-}
-
-const SECOND: u64 = 1_000_000_000;
-
-impl Bucket {
-    fn new(per_second: u32) -> Self {
-        let interval = SECOND.checked_div(per_second.into());
-        Self { epoch: Instant::now(), interval, full_at: AtomicU64::new(0) }
-    }
-
-    fn take(&self, now: Instant) -> bool {
-        let Some(interval) = self.interval else { return false };
-        let elapsed = now.saturating_duration_since(self.epoch).as_nanos();
-        let now = u64::try_from(elapsed).unwrap_or(u64::MAX / 2);
-        let taken = |full_at: u64| {
-            let next = full_at.max(now) + interval;
-            (next - now <= SECOND).then_some(next)
-        };
-        self.full_at.fetch_update(Relaxed, Relaxed, taken).is_ok()
+    /// Why a request is kept, if it is. Takes from the bucket.
+    pub fn reason(&self, rule: KeepRule, ending: Ending, now: Instant) -> Option<Kept> {
+        rule.reason(ending).filter(|_| self.0.take(now))
     }
 }
 
@@ -98,8 +96,7 @@ mod tests {
 
     #[test]
     fn errors_retries_and_slow_requests_are_kept() {
-        let keep = Keep::new(&KeepConfig::default());
-        let of = |ending| keep.reason(ending, Instant::now());
+        let of = |ending| KeepRule::new(&KeepConfig::default()).reason(ending);
         assert_eq!(of(FINE), None);
         assert_eq!(of(Ending { failed: true, attempts: 2, ..FINE }), Some(Kept::Error));
         assert_eq!(of(Ending { attempts: 2, ..FINE }), Some(Kept::Retry));
@@ -110,18 +107,26 @@ mod tests {
     fn each_kind_can_be_turned_off() {
         let none =
             KeepConfig { errors: false, retries: false, slower_than: Period::default(), per_second: 9 };
-        let keep = Keep::new(&none);
         let worst = Ending { failed: true, attempts: 3, duration: Duration::from_secs(60) };
-        assert_eq!(keep.reason(worst, Instant::now()), None);
+        assert_eq!(KeepRule::new(&none).reason(worst), None);
     }
 
     #[test]
-    fn a_second_has_so_many_tokens() {
-        let bucket = Bucket::new(10);
-        let start = bucket.epoch + Duration::from_secs(5);
-        assert_eq!((0..20).filter(|_| bucket.take(start)).count(), 10);
-        let later = start + Duration::from_millis(300);
-        assert_eq!((0..20).filter(|_| bucket.take(later)).count(), 3);
-        assert!(!Bucket::new(0).take(start));
+    fn a_route_says_what_it_wants_otherwise_and_no_more() {
+        let own = RouteKeepConfig { errors: Some(false), ..RouteKeepConfig::default() };
+        let rule = KeepRule::new(&KeepConfig::default()).with(&own);
+        assert_eq!(rule.reason(Ending { failed: true, ..FINE }), None);
+        assert_eq!(rule.reason(Ending { attempts: 2, ..FINE }), Some(Kept::Retry));
+        let own = RouteKeepConfig { slower_than: Some(Period::millis(5)), ..RouteKeepConfig::default() };
+        assert_eq!(rule.with(&own).reason(FINE), Some(Kept::Slow));
+    }
+
+    #[test]
+    fn no_more_are_kept_than_the_bucket_holds() {
+        let config = KeepConfig { per_second: 2, ..KeepConfig::default() };
+        let (keep, rule, now) = (Keep::new(&config), KeepRule::new(&config), Instant::now());
+        let worst = Ending { failed: true, ..FINE };
+        assert_eq!((0..5).filter(|_| keep.reason(rule, worst, now).is_some()).count(), 2);
+        assert_eq!(keep.reason(rule, FINE, now), None);
     }
 }

@@ -5,6 +5,7 @@
 
 mod b3;
 mod baggage;
+mod bucket;
 mod context;
 mod export;
 mod handover;
@@ -16,6 +17,7 @@ mod record;
 mod request;
 mod sampling;
 mod settings;
+mod span;
 mod spans;
 mod w3c;
 
@@ -24,11 +26,14 @@ pub use context::{Remote, Said};
 pub use export::Export;
 pub use handover::Handover;
 pub use id::{Hex, SpanId, TraceId};
-pub use keep::{Ending, Keep, Kept};
+pub use keep::{Ending, Keep, KeepRule, Kept};
 pub use queue::SpanQueue;
-pub use record::{AttemptRecord, CacheRecord, MappedBodies, MappedBody, RequestRecord};
+pub use record::{
+    AttemptRecord, CacheRecord, CacheStep, CacheSteps, LookupResult, MappedBodies, MappedBody, RequestRecord,
+    Step,
+};
 pub use request::{RequestTrace, is_trace_field};
-pub use sampling::Threshold;
+pub use sampling::{Parents, Threshold};
 pub use settings::{RouteTracing, Spans, Tracing};
 pub use spans::Detail;
 

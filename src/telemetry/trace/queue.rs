@@ -22,6 +22,8 @@ pub struct SpanQueue {
 #[derive(Default)]
 struct Waiting {
     spans: VecDeque<SpanData>,
+    /// Taken out, and not yet accounted for.
+    sending: usize,
     closed: bool,
 }
 
@@ -42,7 +44,7 @@ impl SpanQueue {
     pub fn push(&self, mut spans: Vec<SpanData>) {
         let mut waiting = self.waiting.lock();
         let before = waiting.spans.len();
-        let room = if waiting.closed { 0 } else { self.max - before.min(self.max) };
+        let room = if waiting.closed { 0 } else { self.max.saturating_sub(before) };
         let dropped = spans.len().saturating_sub(room);
         spans.truncate(room);
         waiting.spans.extend(spans);
@@ -56,8 +58,10 @@ impl SpanQueue {
     }
 
     /// The next spans: a full batch, or what has come within `linger` after the first, or, once
-    /// the queue is closed, what there is. `None`: it is closed and empty.
+    /// the queue is closed, what there is. `None`: it is closed and empty. Whoever takes them
+    /// has accounted for those it took before.
     pub async fn next(&self, linger: Duration) -> Option<Vec<SpanData>> {
+        self.waiting.lock().sending = 0;
         loop {
             if self.is_idle() {
                 self.changed.notified().await;
@@ -75,9 +79,10 @@ impl SpanQueue {
                 self.emptied.notify_one();
                 return None;
             }
-            let taken = waiting.spans.drain(..count).collect();
+            let batch = waiting.spans.drain(..count).collect();
+            waiting.sending = count;
             self.metrics.queue_length(waiting.spans.len());
-            return Some(taken);
+            return Some(batch);
         }
     }
 
@@ -99,7 +104,9 @@ impl SpanQueue {
         if timeout(limit, self.emptied.notified()).await.is_ok() {
             return 0;
         }
-        let lost = std::mem::take(&mut self.waiting.lock().spans).len();
+        let mut waiting = self.waiting.lock();
+        let lost = std::mem::take(&mut waiting.spans).len() + std::mem::take(&mut waiting.sending);
+        drop(waiting);
         self.metrics.dropped(lost);
         lost
     }

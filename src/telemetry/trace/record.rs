@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use super::{Kept, RequestTrace, SpanId};
 use crate::telemetry::{
     cache::{CacheResult, RevalidationResult, Tier},
+    label::label,
     reason::{ErrorReason, UpstreamFailure},
 };
 
@@ -23,6 +24,8 @@ pub struct RequestRecord<'a> {
     pub kept: Option<Kept>,
     /// Whether it is one of our own, which renews a stored response.
     pub revalidation: bool,
+    /// Whether it is one of our own, made for a client's.
+    pub inner: bool,
     /// When its head had been read.
     pub started: Instant,
     /// When it was over.
@@ -61,12 +64,14 @@ pub struct RequestRecord<'a> {
     pub error: Option<ErrorReason>,
     /// The name of the upstream.
     pub upstream: Option<&'a str>,
+    /// What it is as an operation of GraphQL: what that does, and its name.
+    pub graphql: Option<(&'static str, Option<&'a str>)>,
     /// The version of the API it is for.
     pub api_version: Option<&'a str>,
     /// What was tried upstream, in its order.
     pub attempts: &'a [AttemptRecord<'a>],
     /// What the cache did, on routes that have one.
-    pub cache: Option<CacheRecord>,
+    pub cache: Option<CacheRecord<'a>>,
     /// The bodies that were mapped.
     pub mapped: &'a [MappedBody],
 }
@@ -84,6 +89,8 @@ pub struct AttemptRecord<'a> {
     pub backend: &'a str,
     /// The address connected to.
     pub address: SocketAddr,
+    /// Whether it is spoken to by TLS.
+    pub tls: bool,
     /// Whether a connection was reused.
     pub reused: bool,
     /// Time to connect, of a new connection.
@@ -99,20 +106,68 @@ pub struct AttemptRecord<'a> {
 }
 
 /// What the cache did for a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CacheRecord {
+#[derive(Clone, Copy, Debug)]
+pub struct CacheRecord<'a> {
     /// The result.
     pub result: CacheResult,
     /// Where a response was found.
     pub tier: Option<Tier>,
-    /// When it was asked. `None`: it was not, or that took no time worth telling.
-    pub asked: Option<Instant>,
-    /// Time to look in all tiers.
-    pub lookup: Option<Duration>,
+    /// What it took to find out. Empty: it was not asked, or that took no time worth telling.
+    pub steps: &'a [CacheStep],
     /// Time spent waiting for another request's fetch.
     pub waited: Option<Duration>,
     /// How a revalidation ended.
     pub revalidation: Option<RevalidationResult>,
+}
+
+label! {
+    /// What one tier of the cache had.
+    LookupResult {
+        /// A fresh response.
+        Hit = "hit",
+        /// A stale response.
+        Stale = "stale",
+        /// Nothing.
+        Miss = "miss",
+        /// It could not be asked.
+        Failed = "failed",
+    }
+}
+
+/// A thing that the cache did for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// It looked into one tier.
+    Lookup(Tier, LookupResult),
+    /// It asked Redis for the leave to fetch, or waited for the node that has it.
+    Lease,
+}
+
+/// The same with its time.
+#[derive(Clone, Copy, Debug)]
+pub struct CacheStep {
+    /// What it did.
+    pub what: Step,
+    /// When that began.
+    pub started: Instant,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What the cache did for a request, written down by the cache itself.
+#[derive(Debug, Default)]
+pub struct CacheSteps(Mutex<Vec<CacheStep>>);
+
+impl CacheSteps {
+    /// Notes a step that ends now.
+    pub fn note(&self, what: Step, started: Instant) {
+        self.0.lock().push(CacheStep { what, started, took: started.elapsed() });
+    }
+
+    /// What was done so far.
+    pub fn list(&self) -> Vec<CacheStep> {
+        self.0.lock().clone()
+    }
 }
 
 /// A body on its way between two versions of the API.

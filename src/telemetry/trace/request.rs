@@ -1,5 +1,7 @@
 //! The trace of one request: where it comes from and what backends are told of it.
 
+use std::time::Instant;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::{
@@ -8,7 +10,7 @@ use super::{
     context::{Remote, Said},
     id::{SpanId, TraceId},
     jaeger,
-    sampling::Threshold,
+    sampling::{Limited, Parents, Threshold},
     w3c,
 };
 use crate::config::trace::TraceFormat;
@@ -29,7 +31,10 @@ pub struct RequestTrace {
     /// What became of what it said.
     pub result: ContextResult,
     random: bool,
+    /// The caller's.
     decision: Option<bool>,
+    /// What was made of it.
+    sampled: Option<bool>,
     carried: Option<Box<Carried>>,
 }
 
@@ -45,8 +50,12 @@ impl RequestTrace {
     /// The trace that a request belongs to: its caller's, if that one is trusted and sound, or
     /// a new one. The first of the formats that the request holds counts.
     pub fn begin(accept: &[TraceFormat], fields: &HeaderMap, trusted: bool) -> Self {
-        let stated = accept.iter().find_map(|format| Some((*format, read(*format, fields)?)));
         let mut trace = Self::fresh();
+        // Most requests from outside state nothing: one look at their names is all they cost.
+        if !fields.keys().any(is_trace_field) {
+            return trace;
+        }
+        let stated = accept.iter().find_map(|format| Some((*format, read(*format, fields)?)));
         if let Some((format, said)) = stated {
             trace.format = ContextFormat::from(format);
             trace.heed(said, trusted);
@@ -67,7 +76,7 @@ impl RequestTrace {
     }
 
     /// A new trace.
-    fn fresh() -> Self {
+    pub fn fresh() -> Self {
         let span = SpanId::random();
         Self {
             trace: TraceId::random(),
@@ -78,6 +87,7 @@ impl RequestTrace {
             result: ContextResult::New,
             random: true,
             decision: None,
+            sampled: None,
             carried: None,
         }
     }
@@ -113,9 +123,24 @@ impl RequestTrace {
         Self { span, attempt: span, parent: Some(self.span), ..self.clone() }
     }
 
-    /// Whether it is sampled, where the route samples so many new traces.
-    pub fn is_sampled(&self, threshold: Threshold) -> bool {
-        self.decision.unwrap_or_else(|| threshold.takes(self.trace.randomness()))
+    /// Decides whether it is sampled, where the route samples so many new traces; once, so that
+    /// all who ask are told the same. `Err`: the caller wanted it to be, and too many do.
+    ///
+    /// # Errors
+    /// [`Limited`]: the ratio has decided instead.
+    pub fn sample(&mut self, threshold: Threshold, parents: &Parents, now: Instant) -> Result<(), Limited> {
+        if self.sampled.is_some() {
+            return Ok(());
+        }
+        let heeded = parents.heed(self.decision, now);
+        let decision = heeded.unwrap_or_default();
+        self.sampled = decision.or_else(|| Some(threshold.takes(self.trace.randomness())));
+        heeded.map(drop)
+    }
+
+    /// Whether it is sampled. `false` before that is decided.
+    pub fn is_sampled(&self) -> bool {
+        self.sampled == Some(true)
     }
 
     /// What vendors on the way here added.
@@ -140,10 +165,10 @@ impl RequestTrace {
     /// The first that `set` returns.
     pub fn tell<E>(
         &self,
-        sampled: bool,
         also: &[TraceFormat],
         mut set: impl FnMut(HeaderName, HeaderValue) -> Result<(), E>,
     ) -> Result<(), E> {
+        let sampled = self.is_sampled();
         set(w3c::TRACEPARENT, w3c::parent_value(self.trace, self.attempt, sampled, self.random))?;
         let baggage = self.carried.as_ref().map(|carried| &carried.baggage);
         if let Some(state) = self.state().and_then(|state| HeaderValue::from_str(state).ok()) {

@@ -3,7 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    export::Export, handover::Handover, keep::Keep, queue::SpanQueue, sampling::Threshold, spans::Detail,
+    export::Export,
+    handover::Handover,
+    keep::{Keep, KeepRule},
+    queue::SpanQueue,
+    sampling::{Parents, Threshold},
+    spans::Detail,
 };
 use crate::{
     config::{
@@ -20,6 +25,8 @@ pub struct Tracing {
     pub accept: Vec<TraceFormat>,
     /// What holds on routes that do not say otherwise.
     pub common: RouteTracing,
+    /// How far callers decide what is sampled.
+    pub parents: Parents,
     /// Whether trusted callers may ask for `Server-Timing`.
     pub server_timing: bool,
     /// Traces on their way to background requests.
@@ -32,7 +39,7 @@ pub struct Tracing {
 pub struct Spans {
     /// How much they tell.
     pub detail: Detail,
-    /// Which are made although the request was not sampled.
+    /// How many are made although the request was not sampled.
     pub keep: Keep,
     /// Where they wait.
     pub queue: SpanQueue,
@@ -49,6 +56,8 @@ pub struct RouteTracing {
     pub threshold: Threshold,
     /// Formats in which backends are told of the trace beside W3C's.
     pub also_send: Box<[TraceFormat]>,
+    /// Which requests are kept although they were not sampled.
+    pub keep: KeepRule,
 }
 
 impl Tracing {
@@ -79,7 +88,9 @@ impl Tracing {
             common: RouteTracing {
                 threshold: Threshold::of(config.sampling.ratio),
                 also_send: config.also_send.clone().into(),
+                keep: KeepRule::new(&config.sampling.keep),
             },
+            parents: Parents::new(&config.sampling),
             server_timing: config.server_timing,
             handover: Handover::default(),
             spans: spans.transpose()?,
@@ -94,6 +105,9 @@ impl Tracing {
         }
         if let Some(formats) = config.and_then(|config| config.also_send.clone()) {
             own.also_send = formats.into();
+        }
+        if let Some(keep) = config.and_then(|config| config.keep.as_ref()) {
+            own.keep = own.keep.with(keep);
         }
         own
     }

@@ -2,20 +2,19 @@
 
 use std::{
     borrow::Cow,
-    sync::LazyLock,
-    time::{Instant, SystemTime},
+    fmt::{self, Write as _},
+    net::IpAddr,
+    time::{Duration, Instant, SystemTime},
 };
 
 use http::{Method, Version};
-use opentelemetry::{
-    InstrumentationScope, KeyValue, Value,
-    trace::{Event, Link, SpanContext, SpanKind, Status, TraceFlags, TraceState},
-};
-use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanLinks};
+use opentelemetry::trace::{SpanKind, TraceState};
+use opentelemetry_sdk::trace::SpanData;
 
 use super::{
-    SpanId, TraceId,
-    record::{AttemptRecord, CacheRecord, RequestRecord},
+    SpanId,
+    record::{AttemptRecord, CacheRecord, CacheStep, LookupResult, RequestRecord, Step},
+    span::Span,
 };
 use crate::{
     config::{
@@ -23,14 +22,10 @@ use crate::{
         trace::SpansConfig,
     },
     telemetry::{
-        cache::{CacheResult, RevalidationResult, Tier},
+        cache::{CacheResult, Tier},
         reason::ErrorReason,
     },
 };
-
-static SCOPE: LazyLock<InstrumentationScope> = LazyLock::new(|| {
-    InstrumentationScope::builder("nilegate").with_version(env!("CARGO_PKG_VERSION")).build()
-});
 
 /// How much spans tell.
 #[derive(Clone, Debug)]
@@ -47,211 +42,213 @@ impl Detail {
 
     /// The spans of a request, its own first.
     pub fn spans(&self, record: &RequestRecord<'_>) -> Vec<SpanData> {
-        let maker = Maker { detail: self, record };
-        let mut spans = Vec::with_capacity(2 + record.attempts.len());
-        spans.push(maker.request());
+        let state = record.trace.state().and_then(|state| state.parse().ok()).unwrap_or_default();
+        let teller = Teller { detail: self, record, state };
+        let mut spans = Vec::with_capacity(1 + record.attempts.len() + record.mapped.len());
+        spans.push(teller.request());
         let attempts = record.attempts.iter().enumerate();
-        spans.extend(attempts.map(|(index, attempt)| maker.attempt(index, attempt)));
+        spans.extend(attempts.map(|(index, attempt)| teller.attempt(index, attempt)));
         if let Some(cache) = &record.cache {
-            maker.cache(cache, &mut spans);
+            teller.cache(cache, &mut spans);
         }
         spans.extend(record.mapped.iter().map(|mapped| {
             let way = if mapped.response { "response" } else { "request" };
-            let attributes = vec![KeyValue::new("nilegate.mapping.body", way)];
-            let span =
-                maker.span("mapping", SpanKind::Internal, mapped.started, mapped.started + mapped.took);
-            SpanData { attributes, ..span }
+            let mut span = teller.child("mapping", SpanKind::Internal, mapped.started, mapped.took);
+            span.add("nilegate.mapping.body", way);
+            span.done()
         }));
         spans
     }
 }
 
-struct Maker<'a> {
+struct Teller<'a> {
     detail: &'a Detail,
     record: &'a RequestRecord<'a>,
+    /// What vendors added to the trace.
+    state: TraceState,
 }
 
-impl Maker<'_> {
+impl Teller<'_> {
     fn wall(&self, at: Instant) -> SystemTime {
-        self.record.ended_at - self.record.ended.saturating_duration_since(at)
+        let before = self.record.ended.saturating_duration_since(at);
+        self.record.ended_at.checked_sub(before).unwrap_or(SystemTime::UNIX_EPOCH)
     }
 
-    /// A span of its own below the request's.
-    fn span(
-        &self,
-        name: impl Into<Cow<'static, str>>,
-        kind: SpanKind,
-        from: Instant,
-        to: Instant,
-    ) -> SpanData {
-        self.span_of(SpanId::random(), Some(self.record.trace.span), name, kind, from, to)
+    fn span(&self, id: SpanId, parent: Option<SpanId>, name: impl Into<Cow<'static, str>>) -> Span {
+        Span::new(self.record.trace.trace, id, parent, self.state.clone(), name.into())
     }
 
-    fn span_of(
-        &self,
-        id: SpanId,
-        parent: Option<SpanId>,
-        name: impl Into<Cow<'static, str>>,
-        kind: SpanKind,
-        from: Instant,
-        to: Instant,
-    ) -> SpanData {
-        let state = self.record.trace.state().and_then(|state| state.parse().ok()).unwrap_or_default();
-        SpanData {
-            span_context: context(self.record.trace.trace, id, false, state),
-            parent_span_id: parent
-                .map_or(opentelemetry::SpanId::INVALID, |id| opentelemetry::SpanId::from_bytes(id.bytes())),
-            parent_span_is_remote: false,
-            span_kind: kind,
-            name: name.into(),
-            start_time: self.wall(from),
-            end_time: self.wall(to),
-            attributes: Vec::new(),
-            dropped_attributes_count: 0,
-            events: SpanEvents::default(),
-            links: SpanLinks::default(),
-            status: Status::Unset,
-            instrumentation_scope: SCOPE.clone(),
-        }
-    }
-
-    fn request(&self) -> SpanData {
-        let record = self.record;
-        let method = if is_known(record.method) { record.method.as_str() } else { "HTTP" };
-        let what = record.pattern.filter(|pattern| !pattern.is_empty()).or(record.route);
-        let name = match what {
-            _ if record.revalidation => Cow::Borrowed("revalidate"),
-            Some(what) => Cow::Owned(format!("{method} {what}")),
-            None => Cow::Owned(method.to_owned()),
-        };
-        let kind = if record.revalidation { SpanKind::Internal } else { SpanKind::Server };
-        let trace = record.trace;
-        let mut span = self.span_of(trace.span, trace.parent, name, kind, record.started, record.ended);
-        span.parent_span_is_remote = trace.parent.is_some() && !record.revalidation;
-        span.attributes = self.request_attributes();
-        let failed = record.status.is_some_and(|status| status >= 500)
-            || record.status.is_none() && record.error.is_some_and(|error| error != ErrorReason::ClientAbort);
-        if failed {
-            span.status = Status::error("");
-        }
-        if let Some(link) = trace.link() {
-            let remote = context(link.trace, link.span, true, TraceState::NONE);
-            span.links.links.push(Link::with_context(remote));
-        }
+    /// A span below the request's.
+    fn child(&self, name: &'static str, kind: SpanKind, from: Instant, took: Duration) -> Span {
+        let mut span = self.span(SpanId::random(), Some(self.record.trace.span), name);
+        span.kind(kind, false);
+        let to = (from + took).min(self.record.ended);
+        span.times(self.wall(from), self.wall(to));
         span
     }
 
-    fn request_attributes(&self) -> Vec<KeyValue> {
+    fn request(&self) -> SpanData {
+        let (record, trace) = (self.record, self.record.trace);
+        let method = name(record.method);
+        let what = record.pattern.filter(|pattern| !pattern.is_empty()).or(record.route);
+        let mut span = match what {
+            _ if record.revalidation => self.span(trace.span, trace.parent, "revalidate"),
+            Some(what) => self.span(trace.span, trace.parent, format!("{method} {what}")),
+            None => self.span(trace.span, trace.parent, method),
+        };
+        match record.revalidation || record.inner {
+            true => span.kind(SpanKind::Internal, false),
+            false => span.kind(SpanKind::Server, trace.parent.is_some()),
+        }
+        span.times(self.wall(record.started), record.ended_at);
+        self.request_attributes(&mut span);
+        let failed = record.status.is_some_and(|status| status >= 500)
+            || record.status.is_none() && record.error.is_some_and(|error| error != ErrorReason::ClientAbort);
+        if failed {
+            span.failed();
+        }
+        if let Some(link) = trace.link() {
+            span.link(link.trace, link.span, link.sampled == Some(true));
+        }
+        if let Some(cache) = &record.cache {
+            self.cache_events(cache, &mut span);
+        }
+        span.done()
+    }
+
+    fn request_attributes(&self, span: &mut Span) {
         let record = self.record;
         let scheme = if record.tls { "https" } else { "http" };
-        let mut set = Attributes(Vec::with_capacity(20));
-        set.method(record.method);
-        set.add("url.scheme", scheme);
-        set.option("url.path", self.path().map(str::to_owned));
-        set.option("url.query", record.query.filter(|_| self.detail.spans.query).map(str::to_owned));
-        set.option("http.route", record.pattern.map(str::to_owned));
-        set.option("http.response.status_code", record.status.map(i64::from));
-        set.option("network.protocol.version", version(record.version));
-        set.option("network.peer.address", record.peer.map(|peer| peer.to_string()));
-        set.option("client.address", record.client.map(|client| client.to_string()));
-        let (host, port) = split_port(record.host);
-        set.option("server.address", (!host.is_empty()).then(|| host.to_owned()));
-        set.option("server.port", port.or(record.port).map(i64::from));
-        set.option("user_agent.original", record.user_agent.map(str::to_owned));
-        set.option("error.type", error_type(record.error, record.status, 500));
-        set.option("nilegate.route", record.route.map(str::to_owned));
-        set.option("nilegate.upstream", record.upstream.map(str::to_owned));
-        set.option("nilegate.api_version", record.api_version.map(str::to_owned));
-        set.option("nilegate.cache", record.cache.map(|cache| cache.result.as_str()));
-        set.option("nilegate.kept", record.kept.map(super::Kept::as_str));
-        set.option("nilegate.request_id", Some(record.request_id.to_owned()).filter(|id| !id.is_empty()));
-        if self.detail.spans.legacy_names {
-            let url = self.url(scheme, record.host);
-            set.legacy(record.method, url, record.status);
+        method(record.method, span);
+        span.add("url.scheme", scheme);
+        span.option("url.path", self.path().filter(|path| !path.is_empty()));
+        span.option("url.query", record.query.filter(|_| self.detail.spans.query));
+        span.option("http.route", record.pattern);
+        span.number_option("http.response.status_code", record.status);
+        span.word("network.protocol.version", version(record.version));
+        if let Some(peer) = record.peer {
+            span.text("network.peer.address", Short::of_ip(peer).as_str());
         }
-        set.0
+        if let Some(client) = record.client {
+            span.text("client.address", Short::of_ip(client).as_str());
+        }
+        let (host, port) = split_port(record.host);
+        span.option("server.address", Some(host).filter(|host| !host.is_empty()));
+        span.number_option("server.port", port.or(record.port));
+        span.option("user_agent.original", record.user_agent);
+        error_type(record.error.map(ErrorReason::as_str), record.status, 500, span);
+        span.option("nilegate.route", record.route);
+        span.option("nilegate.upstream", record.upstream);
+        span.option("nilegate.api_version", record.api_version);
+        if let Some((kind, name)) = record.graphql {
+            span.add("graphql.operation.type", kind);
+            span.option("graphql.operation.name", name);
+        }
+        if let Some(cache) = record.cache {
+            span.add("nilegate.cache", cache.result.as_str());
+            span.word("nilegate.cache.tier", cache.tier.map(Tier::as_str));
+        }
+        span.word("nilegate.kept", record.kept.map(super::Kept::as_str));
+        span.option("nilegate.request_id", Some(record.request_id).filter(|id| !id.is_empty()));
+        if self.detail.spans.legacy_names {
+            legacy(record.method, self.url(scheme, record.host), record.status, span);
+        }
     }
 
     fn attempt(&self, index: usize, attempt: &AttemptRecord<'_>) -> SpanData {
         let record = self.record;
-        let name =
-            if is_known(record.method) { record.method.as_str().to_owned() } else { "HTTP".to_owned() };
-        let parent = Some(record.trace.span);
-        let mut span =
-            self.span_of(attempt.span, parent, name, SpanKind::Client, attempt.started, attempt.ended);
-        let mut set = Attributes(Vec::with_capacity(16));
-        set.method(record.method);
+        let mut own = self.span(attempt.span, Some(record.trace.span), name(record.method));
+        let span = &mut own;
+        span.kind(SpanKind::Client, false);
+        span.times(self.wall(attempt.started), self.wall(attempt.ended));
+        method(record.method, span);
         let (host, port) = split_port(attempt.backend);
-        set.add("server.address", host.to_owned());
-        set.add("server.port", i64::from(port.unwrap_or(attempt.address.port())));
-        let scheme = if attempt.handshake.is_some() { "https" } else { "http" };
+        span.text("server.address", host);
+        span.number("server.port", port.unwrap_or(attempt.address.port()).into());
+        let scheme = if attempt.tls { "https" } else { "http" };
         let url = self.url(scheme, attempt.backend);
-        set.add("url.full", url.clone());
-        set.add("network.peer.address", attempt.address.ip().to_string());
-        set.add("network.peer.port", i64::from(attempt.address.port()));
-        set.option("http.response.status_code", attempt.status.map(i64::from));
-        set.option("http.request.resend_count", i64::try_from(index).ok().filter(|&count| count > 0));
-        set.option("nilegate.upstream", record.upstream.map(str::to_owned));
-        set.add("nilegate.connection.reused", attempt.reused);
-        let micros = |time: std::time::Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
-        set.option("nilegate.connect_us", attempt.connect.map(micros));
-        set.option("nilegate.tls_us", attempt.handshake.map(micros));
-        set.option("nilegate.first_byte_us", attempt.first_byte.map(micros));
+        span.add("url.full", url.clone());
+        span.add("url.scheme", scheme);
+        span.text("network.peer.address", Short::of_ip(attempt.address.ip()).as_str());
+        span.number("network.peer.port", attempt.address.port().into());
+        span.number_option("http.response.status_code", attempt.status);
+        if index > 0 {
+            span.number_option("http.request.resend_count", u64::try_from(index).ok());
+        }
+        span.option("nilegate.upstream", record.upstream);
+        span.add("nilegate.connection.reused", attempt.reused);
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        span.number_option("nilegate.connect_us", attempt.connect.map(micros));
+        span.number_option("nilegate.tls_us", attempt.handshake.map(micros));
+        span.number_option("nilegate.first_byte_us", attempt.first_byte.map(micros));
         // Without an answer it is the request's own end that ended the attempt.
-        let error = attempt.failure.map(|failure| Cow::Borrowed(failure.as_str()));
-        let error = error.or_else(|| {
-            let cut_off = record.error.filter(|_| attempt.status.is_none());
-            error_type(cut_off, attempt.status, 400)
-        });
-        if error.is_some() {
-            span.status = Status::error("");
+        let cut_off = record.error.filter(|_| attempt.status.is_none());
+        let reason = attempt.failure.map(|failure| failure.as_str()).or(cut_off.map(ErrorReason::as_str));
+        if error_type(reason, attempt.status, 400, span) {
+            span.failed();
         }
-        set.option("error.type", error);
         if self.detail.spans.legacy_names {
-            set.legacy(record.method, url, attempt.status);
+            legacy(record.method, url, attempt.status, span);
         }
-        span.attributes = set.0;
-        span
+        own.done()
     }
 
-    /// A hit in memory is an event: it took no time worth a span.
-    fn cache(&self, cache: &CacheRecord, spans: &mut Vec<SpanData>) {
-        let record = self.record;
-        let mut set = Attributes(Vec::with_capacity(4));
-        set.add("cache.result", cache.result.as_str());
-        set.option("cache.tier", cache.tier.map(Tier::as_str));
-        let asked = cache.asked.unwrap_or(record.started);
-        let mut event = |name: &'static str, attributes| {
-            let at = self.wall(asked);
-            spans[0].events.events.push(Event::new(name, at, attributes, 0));
-        };
+    /// What took no time worth a span.
+    fn cache_events(&self, cache: &CacheRecord<'_>, span: &mut Span) {
+        let at = self.wall(cache.steps.first().map_or(self.record.started, |step| step.started));
         if let Some(outcome) = cache.revalidation {
-            event(
-                "cache.revalidation",
-                vec![KeyValue::new("cache.result", RevalidationResult::as_str(outcome))],
-            );
+            span.event("cache.revalidation", at, &[("cache.result", outcome.as_str())]);
         }
-        match (cache.lookup, cache.tier) {
-            (None, None) => {}
-            (_, Some(Tier::Memory)) | (None, Some(_)) => event("cache.lookup", set.0),
-            (Some(took), tier) => {
-                let redis = tier == Some(Tier::Redis);
-                if redis {
-                    set.add("db.system.name", "redis");
-                    set.add("db.operation.name", "GET");
-                }
-                let kind = if redis { SpanKind::Client } else { SpanKind::Internal };
-                let span = self.span("cache.lookup", kind, asked, asked + took);
-                spans.push(SpanData { attributes: set.0, ..span });
+        // What memory had ready was found without a look at the clock.
+        if cache.steps.is_empty()
+            && let Some(tier) = cache.tier
+        {
+            let told = [("cache.tier", tier.as_str()), ("cache.result", cache.result.as_str())];
+            span.event("cache.lookup", at, &told);
+        }
+    }
+
+    /// Where the cache looked, and how long the request waited for another one.
+    fn cache(&self, cache: &CacheRecord<'_>, spans: &mut Vec<SpanData>) {
+        spans.extend(cache.steps.iter().map(|step| self.cache_step(step)));
+        if let Some(waited) = cache.waited.filter(|waited| !waited.is_zero()) {
+            let from = self.wait_began(cache.steps, waited);
+            let mut span = self.child("cache.wait", SpanKind::Internal, from, waited);
+            span.add("cache.collapsed", matches!(cache.result, CacheResult::Hit | CacheResult::Stale));
+            spans.push(span.done());
+        }
+    }
+
+    fn cache_step(&self, step: &CacheStep) -> SpanData {
+        let (name, kind, command) = match step.what {
+            Step::Lookup(Tier::Memory, _) => ("cache.lookup", SpanKind::Internal, None),
+            Step::Lookup(Tier::Redis, _) => ("cache.lookup", SpanKind::Client, Some("GETRANGE")),
+            Step::Lease => ("cache.lease", SpanKind::Client, Some("EVAL")),
+        };
+        let mut span = self.child(name, kind, step.started, step.took);
+        if let Step::Lookup(tier, result) = step.what {
+            span.add("cache.tier", tier.as_str());
+            span.add("cache.result", result.as_str());
+            if result == LookupResult::Failed {
+                span.failed();
             }
         }
-        if let Some(waited) = cache.waited.filter(|waited| !waited.is_zero()) {
-            let from = asked + cache.lookup.unwrap_or_default();
-            let served = matches!(cache.result, CacheResult::Hit | CacheResult::Stale);
-            let attributes = vec![KeyValue::new("cache.collapsed", served)];
-            let span = self.span("cache.wait", SpanKind::Internal, from, from + waited);
-            spans.push(SpanData { attributes, ..span });
+        if let Some(command) = command {
+            span.add("db.system.name", "redis");
+            span.add("db.operation.name", command);
         }
+        span.done()
+    }
+
+    /// The end of the step after which so much time went by: Pingora tells only how long the
+    /// wait was.
+    fn wait_began(&self, steps: &[CacheStep], waited: Duration) -> Instant {
+        let record = self.record;
+        let next = record.attempts.first().map_or(record.ended, |attempt| attempt.started);
+        let begins = steps.iter().skip(1).map(|step| step.started).chain([next]);
+        let ends = steps.iter().map(|step| step.started + step.took);
+        let gap = |(end, next): &(Instant, Instant)| next.saturating_duration_since(*end).abs_diff(waited);
+        ends.zip(begins).min_by_key(gap).map_or(record.started, |(end, _)| end)
     }
 
     /// The path, as much of it as may be told.
@@ -263,60 +260,47 @@ impl Maker<'_> {
     }
 
     fn url(&self, scheme: &str, authority: &str) -> String {
-        let mut url = format!("{scheme}://{authority}{}", self.path().unwrap_or_default());
-        if let Some(query) = self.record.query.filter(|_| self.detail.spans.query) {
-            url.push('?');
-            url.push_str(query);
-        }
-        url
+        let query = self.record.query.filter(|_| self.detail.spans.query);
+        let mark = if query.is_some() { "?" } else { "" };
+        let path = self.path().unwrap_or_default();
+        [scheme, "://", authority, path, mark, query.unwrap_or_default()].concat()
     }
 }
 
-struct Attributes(Vec<KeyValue>);
-
-impl Attributes {
-    fn add(&mut self, key: &'static str, value: impl Into<Value>) {
-        self.0.push(KeyValue::new(key, value));
-    }
-
-    fn option(&mut self, key: &'static str, value: Option<impl Into<Value>>) {
-        if let Some(value) = value {
-            self.add(key, value);
-        }
-    }
-
-    fn method(&mut self, method: &Method) {
-        if is_known(method) {
-            self.add("http.request.method", method.as_str().to_owned());
-        } else {
-            self.add("http.request.method", "_OTHER");
-            self.add("http.request.method_original", method.as_str().to_owned());
-        }
-    }
-
-    /// The names that were in use before the conventions became stable.
-    fn legacy(&mut self, method: &Method, url: String, status: Option<u16>) {
-        self.add("http.method", method.as_str().to_owned());
-        self.add("http.url", url);
-        self.option("http.status_code", status.map(i64::from));
+fn method(method: &Method, span: &mut Span) {
+    if is_known(method) {
+        span.add("http.request.method", name(method));
+    } else {
+        span.add("http.request.method", "_OTHER");
+        span.text("http.request.method_original", method.as_str());
     }
 }
 
-fn context(trace: TraceId, span: SpanId, remote: bool, state: TraceState) -> SpanContext {
-    SpanContext::new(
-        opentelemetry::TraceId::from_bytes(trace.bytes()),
-        opentelemetry::SpanId::from_bytes(span.bytes()),
-        // Whatever is told was sampled, if only in the end.
-        TraceFlags::SAMPLED,
-        remote,
-        state,
-    )
+/// The names that were in use before the conventions became stable.
+fn legacy(method: &Method, url: String, status: Option<u16>, span: &mut Span) {
+    span.text("http.method", method.as_str());
+    span.add("http.url", url);
+    span.number_option("http.status_code", status);
 }
 
-/// The methods that the conventions know.
+/// A method that the conventions know, and what they call all others.
+fn name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::OPTIONS => "OPTIONS",
+        Method::CONNECT => "CONNECT",
+        Method::TRACE => "TRACE",
+        _ => "HTTP",
+    }
+}
+
 fn is_known(method: &Method) -> bool {
-    const KNOWN: [&str; 9] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "CONNECT", "TRACE"];
-    KNOWN.contains(&method.as_str())
+    name(method) == method.as_str()
 }
 
 fn version(version: Version) -> Option<&'static str> {
@@ -328,10 +312,14 @@ fn version(version: Version) -> Option<&'static str> {
     }
 }
 
-/// Our own reason, or else a status that counts as an error.
-fn error_type(reason: Option<ErrorReason>, status: Option<u16>, from: u16) -> Option<Cow<'static, str>> {
-    let reason = reason.map(|reason| Cow::Borrowed(reason.as_str()));
-    reason.or_else(|| status.filter(|&status| status >= from).map(|status| Cow::Owned(status.to_string())))
+/// Our own reason, or else a status that counts as an error. `false`: there is neither.
+fn error_type(reason: Option<&'static str>, status: Option<u16>, from: u16, span: &mut Span) -> bool {
+    match (reason, status) {
+        (Some(reason), _) => span.add("error.type", reason),
+        (None, Some(status)) if status >= from => span.text("error.type", Short::of(status).as_str()),
+        _ => return false,
+    }
+    true
 }
 
 /// A host, and the port behind it.
@@ -341,6 +329,50 @@ fn split_port(authority: &str) -> (&str, Option<u16>) {
             (host, port.parse().ok())
         }
         _ => (authority, None),
+    }
+}
+
+/// An address or a number as text, on the stack.
+struct Short {
+    bytes: [u8; Self::MAX],
+    length: usize,
+}
+
+impl Short {
+    /// The longest address has 45.
+    const MAX: usize = 48;
+
+    fn of(value: impl fmt::Display) -> Self {
+        let mut text = Self { bytes: [0; Self::MAX], length: 0 };
+        // What does not fit is cut off.
+        let _ = write!(text, "{value}");
+        text
+    }
+
+    /// The most frequent kind by hand: formatting would be a tenth of a span.
+    fn of_ip(ip: IpAddr) -> Self {
+        let IpAddr::V4(ip) = ip else { return Self::of(ip) };
+        let mut text = Self { bytes: [0; Self::MAX], length: 0 };
+        for (index, octet) in ip.octets().into_iter().enumerate() {
+            let dot = if index == 0 { "" } else { "." };
+            let mut digits = itoa::Buffer::new();
+            // 15 bytes fit.
+            let _ = text.write_str(dot).and_then(|()| text.write_str(digits.format(octet)));
+        }
+        text
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+    }
+}
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length + text.len();
+        self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
     }
 }
 

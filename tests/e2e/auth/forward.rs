@@ -94,3 +94,34 @@ async fn refusals_and_failures_are_told_apart() {
     assert_eq!(ask("new").await.status, 503);
     assert_eq!(origin.requests().len(), 2);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_asked_for_those_who_may_not_ask() {
+    let (origin, verifier) = (echo().await, verifier().await);
+    let limits =
+        "name: all\n    rate_limit: [{ rate: 1/h, burst: 3, by: address }, { rate: 9/h, by: identity }]";
+    let gateway = Gateway::new()
+        .set("origin", &origin)
+        .set("verifier", &verifier)
+        .set("cache", "0s")
+        .traffic(&TRAFFIC.replace("name: all", limits))
+        .start()
+        .await;
+    let ask = async |cookie: &str| gateway.client().get("/").header("Cookie", cookie).send().await.status;
+    assert_eq!([ask("ann").await, ask("bob").await, ask("bob").await], [200, 401, 401]);
+    assert_eq!([ask("bob").await, ask("ann").await], [429, 429]);
+    assert_eq!((verifier.requests().len(), origin.requests().len()), (3, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_are_asked_about_at_once_than_may_ask() {
+    let (origin, verifier) = (echo().await, verifier().await);
+    let limits = "name: all\n    rate_limit: [{ rate: 2/h, by: address }]";
+    let traffic = TRAFFIC.replace("name: all", limits);
+    let gateway = Gateway::new().set("origin", &origin).set("verifier", &verifier).set("cache", "0s");
+    let gateway = gateway.traffic(&traffic).start().await;
+    let ask = async || gateway.client().get("/").header("Cookie", "bob").send().await.status;
+    let asked = [ask(), ask(), ask(), ask(), ask(), ask(), ask(), ask()];
+    let refused = futures::future::join_all(asked).await.into_iter().filter(|status| *status == 429).count();
+    assert_eq!((refused, verifier.requests().len()), (6, 2));
+}

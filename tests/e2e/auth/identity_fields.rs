@@ -86,3 +86,15 @@ async fn what_no_field_can_hold_is_left_out_and_counted() {
     assert_eq!(with_token(&gateway.client(), "/guarded/", &token).await.text(), "ann||");
     gateway.wait_metric("proxy_auth_facts_dropped_total", &[("provider", "staff")], 2.0).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_told_of_as_somebody_else() {
+    let origin = echo().await;
+    let gateway = Gateway::new().set("origin", &origin).set("secret", SECRET).traffic(TRAFFIC).start().await;
+    let mut facts = claims("root ");
+    facts["tenant"] = json!(["north", " south"]);
+    facts["roles"] = json!(["nurse,doctor"]);
+    let token = Signer::hs256(SECRET).token(&facts);
+    assert_eq!(with_token(&gateway.client(), "/guarded/", &token).await.text(), "||");
+    gateway.wait_metric("proxy_auth_facts_dropped_total", &[("provider", "staff")], 3.0).await;
+}

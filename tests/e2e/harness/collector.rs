@@ -16,7 +16,7 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{
-        ExportTraceServiceRequest, ExportTraceServiceResponse,
+        ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
         trace_service_server::{TraceService, TraceServiceServer},
     },
     common::v1::{KeyValue, any_value::Value},
@@ -24,10 +24,12 @@ use opentelemetry_proto::tonic::{
 };
 use prost::Message as _;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpListener,
     sync::watch,
     task::{JoinHandle, JoinSet},
 };
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
 use tonic::{Status, codec::CompressionEncoding};
 
 use super::{ports::Port, wait_for, wait_until};
@@ -120,6 +122,10 @@ fn attributes(pairs: &[KeyValue]) -> HashMap<String, String> {
 enum Mood {
     Takes,
     Refuses,
+    /// Asks for another try.
+    IsBusy,
+    /// Takes all but one.
+    TakesAllButOne,
     /// Answers nothing.
     Hangs,
 }
@@ -128,6 +134,7 @@ enum Mood {
 pub struct Collector {
     port: Port,
     grpc: bool,
+    tls: Option<TlsAcceptor>,
     shared: Arc<Shared>,
     mood: watch::Sender<Mood>,
     serving: Option<JoinHandle<()>>,
@@ -136,17 +143,23 @@ pub struct Collector {
 impl Collector {
     /// One that speaks OTLP over HTTP.
     pub async fn http() -> Self {
-        Self::new(false).await
+        Self::new(false, None).await
     }
 
     /// One that speaks OTLP over gRPC.
     pub async fn grpc() -> Self {
-        Self::new(true).await
+        Self::new(true, None).await
     }
 
-    async fn new(grpc: bool) -> Self {
+    /// The same with TLS: one for each way to speak OTLP.
+    pub async fn secure(config: Arc<ServerConfig>) -> [Self; 2] {
+        [Self::new(false, Some(Arc::clone(&config))).await, Self::new(true, Some(config)).await]
+    }
+
+    async fn new(grpc: bool, tls: Option<Arc<ServerConfig>>) -> Self {
         let (mood, _) = watch::channel(Mood::Takes);
-        let mut collector = Self { port: Port::free(), grpc, shared: Arc::default(), mood, serving: None };
+        let (port, tls) = (Port::free(), tls.map(TlsAcceptor::from));
+        let mut collector = Self { port, grpc, tls, shared: Arc::default(), mood, serving: None };
         collector.revive().await;
         collector
     }
@@ -155,25 +168,21 @@ impl Collector {
     pub async fn revive(&mut self) {
         let listener = TcpListener::bind(self.port.address()).await.unwrap();
         let service = Service { shared: Arc::clone(&self.shared), mood: self.mood.subscribe() };
-        let grpc = self.grpc;
+        let (grpc, tls) = (self.grpc, self.tls.clone());
         self.serving = Some(tokio::spawn(async move {
             // Owns the connections: when this task is aborted they are closed with it.
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let (io, service) = (TokioIo::new(stream), service.clone());
+                let (tls, service) = (tls.clone(), service.clone());
                 connections.spawn(async move {
-                    // An exporter that breaks off a connection is part of many stories.
-                    if grpc {
-                        let executor = hyper_util::rt::TokioExecutor::new();
-                        let traces =
-                            TraceServiceServer::new(service).accept_compressed(CompressionEncoding::Gzip);
-                        let traces = hyper_util::service::TowerToHyperService::new(traces);
-                        let _ = hyper::server::conn::http2::Builder::new(executor)
-                            .serve_connection(io, traces)
-                            .await;
-                    } else {
-                        let answer = service_fn(|request| service.http(request));
-                        let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, answer).await;
+                    match tls {
+                        None => service.serve(stream, grpc).await,
+                        Some(tls) => {
+                            // An exporter that does not trust us is part of a story.
+                            if let Ok(stream) = tls.accept(stream).await {
+                                service.serve(stream, grpc).await;
+                            }
+                        }
                     }
                 });
             }
@@ -193,6 +202,21 @@ impl Collector {
         self.mood.send_replace(Mood::Refuses);
     }
 
+    /// Takes what comes from now on.
+    pub fn take(&self) {
+        self.mood.send_replace(Mood::Takes);
+    }
+
+    /// Asks for another try from now on.
+    pub fn be_busy(&self) {
+        self.mood.send_replace(Mood::IsBusy);
+    }
+
+    /// Takes all but one span of each export from now on.
+    pub fn take_all_but_one(&self) {
+        self.mood.send_replace(Mood::TakesAllButOne);
+    }
+
     /// Answers nothing from now on.
     pub fn hang(&self) {
         self.mood.send_replace(Mood::Hangs);
@@ -200,10 +224,14 @@ impl Collector {
 
     /// The `export:` section for it.
     pub fn export(&self) -> String {
-        match self.grpc {
-            true => format!("protocol: grpc, endpoint: \"http://{}\", interval: 20ms", self.port),
-            false => format!("protocol: http, endpoint: \"http://{}/v1/traces\", interval: 20ms", self.port),
-        }
+        let (protocol, path) = if self.grpc { ("grpc", "") } else { ("http", "/v1/traces") };
+        format!("protocol: {protocol}, endpoint: \"{}{path}\", interval: 20ms", self.url())
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.port)
     }
 
     /// The spans so far.
@@ -246,21 +274,41 @@ struct Service {
 }
 
 impl Service {
-    /// Whether an export is taken. Hanging ends with the connection.
-    async fn takes(&self) -> bool {
+    /// Serves one connection.
+    async fn serve(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, grpc: bool) {
+        let io = TokioIo::new(stream);
+        // An exporter that breaks off a connection is part of many stories.
+        if grpc {
+            let executor = hyper_util::rt::TokioExecutor::new();
+            let traces = TraceServiceServer::new(self).accept_compressed(CompressionEncoding::Gzip);
+            let traces = hyper_util::service::TowerToHyperService::new(traces);
+            let _ = hyper::server::conn::http2::Builder::new(executor).serve_connection(io, traces).await;
+        } else {
+            let answer = service_fn(|request| self.http(request));
+            let _ = hyper::server::conn::http1::Builder::new().serve_connection(io, answer).await;
+        }
+    }
+
+    /// What is done with an export. Hanging ends with the connection.
+    async fn mood(&self) -> Mood {
         let mood = *self.mood.borrow();
         if mood == Mood::Hangs {
             std::future::pending::<()>().await;
         }
-        mood == Mood::Takes
+        mood
     }
 
     async fn http(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
         let answer = |status: u16, body: Vec<u8>| {
-            Ok(Response::builder().status(status).body(Full::new(Bytes::from(body))).unwrap())
+            let response =
+                Response::builder().status(status).header("content-type", "application/x-protobuf");
+            Ok(response.body(Full::new(Bytes::from(body))).unwrap())
         };
-        if !self.takes().await {
-            return answer(400, Vec::new());
+        let mood = self.mood().await;
+        match mood {
+            Mood::Refuses => return answer(400, Vec::new()),
+            Mood::IsBusy => return answer(503, Vec::new()),
+            _ => {}
         }
         assert_eq!(request.uri().path(), "/v1/traces");
         let gzip = request.headers().get("content-encoding").is_some_and(|coding| coding == "gzip");
@@ -271,8 +319,19 @@ impl Service {
             let packed = std::mem::take(&mut bytes);
             flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut bytes).unwrap();
         }
-        self.shared.take(ExportTraceServiceRequest::decode(&bytes[..]).unwrap());
-        answer(200, ExportTraceServiceResponse::default().encode_to_vec())
+        let said = self.take(ExportTraceServiceRequest::decode(&bytes[..]).unwrap(), mood);
+        answer(200, said.encode_to_vec())
+    }
+
+    fn take(&self, mut request: ExportTraceServiceRequest, mood: Mood) -> ExportTraceServiceResponse {
+        let mut said = ExportTraceServiceResponse::default();
+        if mood == Mood::TakesAllButOne {
+            request.resource_spans[0].scope_spans[0].spans.pop();
+            let error_message = "one is too many".to_owned();
+            said.partial_success = Some(ExportTracePartialSuccess { rejected_spans: 1, error_message });
+        }
+        self.shared.take(request);
+        said
     }
 }
 
@@ -282,12 +341,14 @@ impl TraceService for Service {
         &self,
         request: tonic::Request<ExportTraceServiceRequest>,
     ) -> Result<tonic::Response<ExportTraceServiceResponse>, Status> {
-        if !self.takes().await {
-            return Err(Status::invalid_argument("refused"));
+        let mood = self.mood().await;
+        match mood {
+            Mood::Refuses => return Err(Status::invalid_argument("refused")),
+            Mood::IsBusy => return Err(Status::unavailable("busy")),
+            _ => {}
         }
         let headers = request.metadata().clone().into_headers();
         self.shared.headers.lock().unwrap_or_else(PoisonError::into_inner).push(headers);
-        self.shared.take(request.into_inner());
-        Ok(tonic::Response::new(ExportTraceServiceResponse::default()))
+        Ok(tonic::Response::new(self.take(request.into_inner(), mood)))
     }
 }

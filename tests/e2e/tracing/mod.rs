@@ -1,7 +1,12 @@
 //! One trace through the gateway: ids to backends and into the log, spans to a collector.
 
+mod conformance;
+mod environment;
+mod exemplars;
 mod export;
 mod propagation;
+mod sampling;
+mod secure;
 mod spans;
 
 use crate::harness::{Collector, gateway::Builder};
@@ -15,6 +20,6 @@ fn tracing(builder: Builder, yaml: &str) -> Builder {
 }
 
 /// The same with spans to a collector; `yaml` are further keys of `tracing`.
-fn exporting(builder: Builder, collector: &Collector, yaml: &str) -> Builder {
+pub fn exporting(builder: Builder, collector: &Collector, yaml: &str) -> Builder {
     tracing(builder, &format!("{{ export: {{ {} }}, {yaml} }}", collector.export()))
 }

@@ -1,7 +1,7 @@
 //! What spans tell of a request.
 
 use super::{exporting, tracing};
-use crate::harness::{Answer, Client, Collector, Gateway, Origin, ports::Port};
+use crate::harness::{Answer, Client, Collector, Gateway, Origin, ports::Port, tls::Authority};
 
 const ALL: &str = "sampling: { ratio: 1 }";
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -141,6 +141,7 @@ async fn the_cache_shows_where_it_looked() {
     let miss = collector.wait_spans(3).await;
     let lookup = miss.iter().find(|span| span.name == "cache.lookup").unwrap();
     assert_eq!((lookup.kind, lookup.get("cache.result")), (INTERNAL, Some("miss")));
+    assert_eq!(lookup.get("cache.tier"), Some("memory"));
     assert_eq!(lookup.parent, miss[0].id);
     gateway.get("/kept").await;
     let hit = collector.wait_span("the hit", |span| span.get("nilegate.cache") == Some("hit")).await;
@@ -243,5 +244,34 @@ async fn a_hit_tells_its_timing_too() {
     for part in ["upstream;dur=", "cache;dur=0.000"] {
         let answer = gateway.client().get("/kept").header("X-Server-Timing", "1").send().await;
         assert!(answer.header("server-timing").unwrap().contains(part), "{answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backend_behind_tls_is_told_as_such_on_a_connection_that_is_reused_too() {
+    let authority = Authority::new();
+    let backend = Gateway::new();
+    authority.leaf(&["127.0.0.1"]).write(backend.directory(), "a");
+    let certificates = r#"[{ certificate: "@dir@/a.pem", key: "@dir@/a.key" }]"#;
+    let backend = backend
+        .process(
+            "listeners",
+            &format!(r#"[{{ address: "@listener@", tls: {{ certificates: {certificates} }} }}]"#),
+        )
+        .traffic("routes: [{ name: all, respond: { body: ok } }]")
+        .start()
+        .await;
+    let collector = Collector::http().await;
+    let front = Gateway::before(backend.address()).upstream("tls: { ca: '@dir@/ca.pem', sni: '127.0.0.1' }");
+    authority.write(front.directory());
+    let gateway = exporting(front, &collector, ALL).start().await;
+    for reused in ["false", "true"] {
+        assert_eq!(gateway.get("/a").await.status, 200);
+        let attempt = collector
+            .wait_span("the attempt", |span| span.get("nilegate.connection.reused") == Some(reused))
+            .await;
+        assert_eq!(attempt.get("url.scheme"), Some("https"));
+        assert!(attempt.get("url.full").unwrap().starts_with("https://127.0.0.1:"), "{attempt:?}");
+        assert_eq!(attempt.get("nilegate.tls_us").is_some(), reused == "false");
     }
 }

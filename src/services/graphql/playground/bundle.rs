@@ -82,7 +82,7 @@ mod tests {
                 let from = import.split_once(" from './").and_then(|(_, from)| from.strip_suffix(".js';"));
                 assert!(from.is_some_and(|from| known.contains(&from)), "{name}: {import}");
             }
-            known.insert(name);
+            known.insert(*name);
         }
     }
 

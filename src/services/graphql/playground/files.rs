@@ -172,7 +172,7 @@ mod tests {
 
     fn page() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join("index.html"), "<!doctype html>").unwrap();
+        fs::write(dir.path().join("index.html"), "<p>").unwrap();
         fs::create_dir_all(dir.path().join("assets/.git")).unwrap();
         fs::write(dir.path().join("assets/app.js"), "let x = 1;\n".repeat(100)).unwrap();
         fs::write(dir.path().join("assets/.git/config"), "secret").unwrap();

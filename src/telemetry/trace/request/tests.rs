@@ -3,7 +3,7 @@ use std::convert::Infallible;
 use proptest::prelude::*;
 
 use super::*;
-use crate::config::trace::TracingConfig;
+use crate::config::trace::{SamplingConfig, TracingConfig};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const SPAN: &str = "00f067aa0ba902b7";
@@ -20,10 +20,18 @@ fn begun(lines: &[(&str, &str)], trusted: bool) -> RequestTrace {
     RequestTrace::begin(&TracingConfig::default().accept, &fields(lines), trusted)
 }
 
+/// Whether a trace is sampled where that is not its caller's decision by this share.
+fn is_sampled(trace: &RequestTrace, ratio: f64) -> bool {
+    let mut trace = trace.clone();
+    let parents = Parents::new(&SamplingConfig::default());
+    trace.sample(Threshold::of(ratio), &parents, Instant::now()).unwrap();
+    trace.is_sampled()
+}
+
 fn told(trace: &RequestTrace, sampled: bool, also: &[TraceFormat]) -> HeaderMap {
     let mut fields = HeaderMap::new();
-    trace
-        .tell(sampled, also, |name, value| {
+    RequestTrace { sampled: Some(sampled), ..trace.clone() }
+        .tell(also, |name, value| {
             fields.insert(name, value);
             Ok::<(), Infallible>(())
         })
@@ -56,7 +64,7 @@ fn a_trusted_callers_trace_goes_on_in_every_format() {
             "{lines:?}"
         );
         assert_eq!(trace.parent.unwrap().hex().as_str(), SPAN);
-        assert!(trace.is_sampled(Threshold::of(0.0)), "the caller decides");
+        assert!(is_sampled(&trace, 0.0), "the caller decides");
         let told = told(&trace, true, &[]);
         let expected = format!("00-{TRACE}-{}-01", trace.attempt.hex().as_str());
         assert_eq!(told["traceparent"], expected.as_str());
@@ -73,7 +81,7 @@ fn a_strangers_trace_is_only_linked_to() {
         assert_ne!(trace.trace.hex().as_str(), TRACE);
         assert_eq!(trace.parent, None);
         assert_eq!(trace.link().unwrap().trace.hex().as_str(), TRACE);
-        assert!(!trace.is_sampled(Threshold::of(0.0)), "a stranger decides nothing");
+        assert!(!is_sampled(&trace, 0.0), "a stranger decides nothing");
         assert_eq!(told(&trace, false, &[]).len(), 1, "neither baggage nor state of a stranger");
     }
 }
@@ -92,8 +100,8 @@ fn the_first_format_that_is_there_counts_even_when_it_is_malformed() {
 #[test]
 fn a_decision_without_a_trace_holds_for_the_new_one() {
     let trace = begun(&[("b3", "0")], true);
-    assert_eq!((trace.result, trace.is_sampled(Threshold::of(1.0))), (ContextResult::Decision, false));
-    assert!(begun(&[("b3", "0")], false).is_sampled(Threshold::of(1.0)));
+    assert_eq!((trace.result, is_sampled(&trace, 1.0)), (ContextResult::Decision, false));
+    assert!(is_sampled(&begun(&[("b3", "0")], false), 1.0));
 }
 
 #[test]
@@ -126,6 +134,18 @@ fn new_ids_are_random_and_say_so() {
     let trace = begun(&[], true);
     assert!(told(&trace, true, &[])["traceparent"].to_str().unwrap().ends_with("-03"));
     assert_eq!((trace.format, trace.result), (ContextFormat::None, ContextResult::New));
+}
+
+#[test]
+fn it_is_decided_once_also_for_requests_made_for_it() {
+    let parents = Parents::new(&SamplingConfig { parent_limit: 0, ..SamplingConfig::default() });
+    let mut trace = begun(&[("b3", "1")], true);
+    let now = Instant::now();
+    assert!(!trace.is_sampled(), "nothing is decided yet");
+    assert_eq!(trace.sample(Threshold::of(1.0), &parents, now), Err(Limited));
+    assert!(trace.is_sampled(), "the ratio has decided");
+    assert_eq!(trace.sample(Threshold::of(0.0), &parents, now), Ok(()));
+    assert!(trace.is_sampled() && trace.child().is_sampled());
 }
 
 #[test]
@@ -170,6 +190,6 @@ proptest! {
         let there = RequestTrace::begin(&[format], &told, true);
         prop_assert_eq!(there.trace, here.trace);
         prop_assert_eq!(there.parent, Some(here.attempt));
-        prop_assert_eq!(there.is_sampled(Threshold::of(0.5)), sampled);
+        prop_assert_eq!(is_sampled(&there, 0.5), sampled);
     }
 }

@@ -23,7 +23,7 @@ pub struct Builder {
     pub(super) traffic: String,
     one: OneUpstream,
     pub(super) values: BTreeMap<String, String>,
-    environment: BTreeMap<String, String>,
+    environment: Vec<(String, String)>,
     directory: TempDir,
 }
 
@@ -43,7 +43,7 @@ impl Builder {
             traffic: "{}".to_owned(),
             one: OneUpstream::default(),
             values: BTreeMap::new(),
-            environment: BTreeMap::new(),
+            environment: Vec::new(),
             directory: tempfile::Builder::new().prefix("nilegate-e2e-").tempdir().unwrap(),
         }
     }
@@ -94,7 +94,7 @@ impl Builder {
 
     /// Sets a variable of the process's environment.
     pub fn env(mut self, name: &str, value: impl Display) -> Self {
-        self.environment.insert(name.to_owned(), value.to_string());
+        self.environment.push((name.to_owned(), value.to_string()));
         self
     }
 
@@ -148,7 +148,7 @@ impl Builder {
             .arg("-c")
             .arg(self.file())
             .args(arguments)
-            .envs(&self.environment)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(output("stdout"))
             .stderr(output("stderr"))
