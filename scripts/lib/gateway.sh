@@ -31,26 +31,27 @@ need_binary() {
   BINARY=$(realpath "${CARGO_TARGET_DIR:-target}")/debug/nilegate
 }
 
-# The configuration: the demo's own files, and what only holds here. Edit conf/demo: these are links.
+# The configuration: links to the demo's files, and what only holds here. Arguments are further
+# files of conf/demo.
 write_configuration() {
   local file
-  for file in "$@" nilegate.yaml nilecare.graphql; do
+  for file in nilegate.yaml nilecare.graphql "$@"; do
     ln -s "$PWD/conf/demo/$file" "$RUN/conf/$file"
   done
-  cat >"$RUN/conf/here.yaml" <<YAML
-process:
-  reload: { interval: 200ms }
-  shutdown: { upgrade_socket: "$RUN/upgrade.sock" }
-YAML
+  export UPGRADE_SOCKET=$RUN/upgrade.sock
+  printf 'process:\n  reload: { interval: 200ms }\n' >"$RUN/conf/here.yaml"
+  # A section stands in one file: stack.yaml has it too.
+  [ -e "$RUN/conf/stack.yaml" ] ||
+    printf '  shutdown: { drain_timeout: 5s, upgrade_socket: "%s" }\n' "$UPGRADE_SOCKET" >>"$RUN/conf/here.yaml"
 }
 
 # Each group of services that shares its data is a process, as in docker-compose.dev.yml.
 start_services() {
-  local port variable
+  local variable port
   for variable in PATIENTS_1 PATIENTS_2 APPOINTMENTS APPOINTMENTS_CANARY MEDICATIONS LAB_ORDERS AUTH; do
+    port=
     claim port 7001
     export "$variable=127.0.0.1:$port"
-    port=
   done
   local -a demo=("$BINARY" demo --latency "${DEMO_LATENCY:-60ms}")
   start patients "${demo[@]}" --service "patients-1=$PATIENTS_1" --service "patients-2=$PATIENTS_2"

@@ -46,9 +46,9 @@ start() {
   PROCESSES[$name]=$!
 }
 
+# A gateway may have handed over to another one.
 is_running() {
-  [ "$1" != gateway ] || [ -n "$(gateways)" ] || return 1
-  [ "$1" = gateway ] || kill -0 "${PROCESSES[$1]}" 2>/dev/null
+  kill -0 "${PROCESSES[$1]}" 2>/dev/null || { [ "$1" = gateway ] && [ -n "$(gateways)" ]; }
 }
 
 # wait_for NAME COMMAND...: until the command succeeds. Whatever ends or takes longer than
@@ -77,24 +77,27 @@ answers() {
 # claim VARIABLE PORT: sets the variable to this port of loopback, or to the next one on which
 # nobody listens. One that is set already is left as it is.
 claim() {
-  local port=${!1:-}
-  if [ -z "$port" ]; then
-    port=$2
-    while [[ $PORTS == *" $port "* ]] || (: <"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
-      port=$((port + 1))
+  local claimed=${!1:-}
+  if [ -z "$claimed" ]; then
+    claimed=$2
+    while [[ $PORTS == *" $claimed "* ]] || (: <"/dev/tcp/127.0.0.1/$claimed") 2>/dev/null; do
+      claimed=$((claimed + 1))
     done
   fi
-  PORTS+="$port "
-  printf -v "$1" %s "$port"
+  PORTS+="$claimed "
+  printf -v "$1" %s "$claimed"
 }
 
 # attend COMMAND...: runs the command again and again until a key is pressed, or a process ends.
 attend() {
-  local name
+  local name key status
   while :; do
-    if read -rsn 1 -t 0.3 _; then
+    status=0
+    read -rsn 1 -t 0.3 key || status=$?
+    # A key that comes as the time ends counts too.
+    if [ "$status" -eq 0 ] || [ -n "$key" ]; then
       return
-    elif [ $? -le 128 ]; then
+    elif [ "$status" -le 128 ]; then
       # Nobody is at the keys: a signal ends it.
       sleep 0.3
     fi

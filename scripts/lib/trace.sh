@@ -28,9 +28,14 @@ find_stack() {
 start_traced() {
   need_binary
   begin
-  write_configuration
-  printf '  telemetry: { tracing: { trust: always, export: { interval: 100ms } } }\n' >>"$RUN/conf/here.yaml"
   start_traces
+  write_configuration
+  cat >>"$RUN/conf/here.yaml" <<YAML
+  telemetry:
+    tracing:
+      trust: always
+      export: { protocol: http, endpoint: "$TRACES/v1/traces", interval: 100ms }
+YAML
   start_services
   start_gateway
 }

@@ -9,7 +9,10 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use super::args::{AdminArgs, Format, HealthcheckArgs, PurgeArgs, StatsArgs, VersionsArgs};
+use super::{
+    args::{AdminArgs, Format, HealthcheckArgs, PurgeArgs, StatsArgs, VersionsArgs},
+    output,
+};
 
 /// Most bytes of an answer that are read.
 const ANSWER_LIMIT: u64 = 16 << 20;
@@ -104,15 +107,15 @@ fn told(
 ) -> ExitCode {
     match ask(admin, method, path, body.as_deref().unwrap_or_default()) {
         Ok((200, body)) => {
-            println!("{}", shown(&body));
+            output::line(shown(&body));
             ExitCode::SUCCESS
         }
         Ok((_, body)) => {
-            println!("{}", body.trim());
+            output::line(body.trim());
             ExitCode::FAILURE
         }
         Err(error) => {
-            eprintln!("nilegate: {} does not answer: {error}", admin.admin);
+            output::complain(format_args!("nilegate: {} does not answer: {error}", admin.admin));
             ExitCode::FAILURE
         }
     }

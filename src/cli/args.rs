@@ -14,6 +14,8 @@ use crate::{config::values::Period, demo::Place};
     version = env!("NILEGATE_VERSION"),
     about,
     after_long_help = after_help(),
+    // What stands before a command would be lost: each command has its own.
+    args_conflicts_with_subcommands = true,
     max_term_width = 100
 )]
 pub struct Args {
@@ -277,5 +279,17 @@ mod tests {
         assert!(matches!(args.command(), Command::Run(run) if run.config.ends_with("a.yaml")));
         let args = Args::parse_from(["nilegate", "-t", "-c", "b.yaml"]);
         assert!(matches!(args.command(), Command::Check(check) if check.config.ends_with("b.yaml")));
+    }
+
+    #[test]
+    fn options_of_a_command_stand_behind_it() {
+        for command in ["run", "check", "schema"] {
+            let refused = Args::try_parse_from(["nilegate", "-c", "a.yaml", command]).unwrap_err();
+            assert_eq!(refused.kind(), clap::error::ErrorKind::ArgumentConflict, "{refused}");
+            let refused = refused.to_string();
+            assert!(refused.contains(command) && refused.contains("--config"), "{refused}");
+        }
+        let args = Args::parse_from(["nilegate", "run", "-c", "a.yaml"]);
+        assert!(matches!(args.command(), Command::Run(run) if run.config.ends_with("a.yaml")));
     }
 }

@@ -4,7 +4,7 @@ use std::{io, net::TcpListener, path::PathBuf, process::ExitCode};
 
 use super::{
     args::{DemoArgs, Format},
-    refused, serve,
+    output, refused, serve,
 };
 use crate::{
     demo::{Platform, SCHEMA, SEED, Sockets, config_text, examples},
@@ -19,7 +19,7 @@ pub fn run(args: &DemoArgs) -> ExitCode {
     let (sockets, path) = match prepare(args) {
         Ok(prepared) => prepared,
         Err(error) => {
-            eprintln!("nilegate: the demo cannot start: {error}");
+            output::complain(format_args!("nilegate: the demo cannot start: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -28,10 +28,13 @@ pub fn run(args: &DemoArgs) -> ExitCode {
         Err(error) => return refused(&error, Format::Text),
     };
     let platform = Platform::new(SEED, args.latency.get());
-    println!("nilegate demo: http://{} (admin port http://{})", args.address, args.admin);
-    println!("configuration: {} (edit it while this runs: it is reloaded)\n", path.display());
+    output::line(format_args!("nilegate demo: http://{} (admin port http://{})", args.address, args.admin));
+    output::line(format_args!(
+        "configuration: {} (edit it while this runs: it is reloaded)\n",
+        path.display()
+    ));
     for example in examples(args.address, args.admin) {
-        println!("# {}\n{}\n", example.title, example.command);
+        output::line(format_args!("# {}\n{}\n", example.title, example.command));
     }
     serve(compiled, server::Options { path, upgrade: false, beside: platform.services(sockets) })
 }
@@ -41,13 +44,13 @@ fn services(args: &DemoArgs) -> ExitCode {
     match Platform::new(SEED, args.latency.get()).services_at(&args.services) {
         Ok(services) => {
             for place in &args.services {
-                println!("nilegate demo: {} on http://{}", place.name, place.address);
+                output::line(format_args!("nilegate demo: {} on http://{}", place.name, place.address));
             }
             server::run_services(services);
             ExitCode::SUCCESS
         }
         Err(error) => {
-            eprintln!("nilegate: the services cannot start: {error}");
+            output::complain(format_args!("nilegate: the services cannot start: {error}"));
             ExitCode::FAILURE
         }
     }

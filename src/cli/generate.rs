@@ -10,7 +10,10 @@ use std::{
 
 use clap::{CommandFactory, builder::Resettable};
 
-use super::args::{Args, GenerateCommand};
+use super::{
+    args::{Args, GenerateCommand},
+    output,
+};
 
 /// What a running gateway does when it is sent a signal.
 const SIGNALS: &[(&str, &str)] = &[
@@ -56,17 +59,19 @@ pub fn generate(what: &GenerateCommand) -> ExitCode {
         GenerateCommand::Man { directory } => match manual(directory) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                eprintln!("nilegate: {}: {error}", directory.display());
+                output::complain(format_args!("nilegate: {}: {error}", directory.display()));
                 ExitCode::FAILURE
             }
         },
         GenerateCommand::Completions { shell } => {
+            let mut script = Vec::new();
             clap_complete::generate(
                 *shell,
                 &mut <Args as CommandFactory>::command(),
                 "nilegate",
-                &mut io::stdout(),
+                &mut script,
             );
+            output::text(String::from_utf8_lossy(&script));
             ExitCode::SUCCESS
         }
     }

@@ -1,12 +1,11 @@
 //! The command line: what was asked for, and the exit code of the answer.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "answers of commands are what these are for")]
-
 mod admin;
 mod args;
 mod demo;
 mod generate;
 mod inspect;
+mod output;
 
 use std::process::ExitCode;
 
@@ -51,7 +50,7 @@ fn serve(compiled: server::Compiled, options: server::Options) -> ExitCode {
     let log = match log::init(&compiled.loaded.config.process.telemetry.log, lines) {
         Ok(log) => log,
         Err(error) => {
-            eprintln!("nilegate: the log cannot be set up: {error}");
+            output::complain(format_args!("nilegate: the log cannot be set up: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -64,8 +63,8 @@ fn serve(compiled: server::Compiled, options: server::Options) -> ExitCode {
 /// Prints what is wrong with a configuration.
 fn refused(error: &ConfigError, format: Format) -> ExitCode {
     match format {
-        Format::Text => eprintln!("{error}"),
-        Format::Json => println!("{:#}", error.to_json()),
+        Format::Text => output::complain(error),
+        Format::Json => output::line(format_args!("{:#}", error.to_json())),
     }
     ExitCode::from(EXIT_CONFIG)
 }

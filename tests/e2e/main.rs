@@ -36,6 +36,8 @@ mod rate_limit;
 mod reload;
 mod resilience;
 mod routing;
+mod scale_out;
+mod scripts;
 mod shutdown;
 mod slow_clients;
 mod supervised;
