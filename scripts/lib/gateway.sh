@@ -96,6 +96,7 @@ remember_stack() {
 }
 
 forget_stack() {
-  grep -qsx "OWNER=$$" "$(stack_file)" || return 0
-  rm -f "$(stack_file)"
+  if grep -qsx "OWNER=$$" "$(stack_file)"; then
+    rm -f "$(stack_file)"
+  fi
 }

@@ -5,6 +5,9 @@
 declare -A PROCESSES=()
 # Ports that were given out.
 PORTS=" "
+# Who waits for a key, and how the terminal was before.
+KEYS=
+TERMINAL=
 # Where the files and the output of what runs are; gone in the end.
 RUN=
 
@@ -12,6 +15,7 @@ RUN=
 begin() {
   RUN=$(mktemp -d "${TMPDIR:-/tmp}/nilegate-dev.XXXXXX")
   mkdir "$RUN/log" "$RUN/conf"
+  TERMINAL=$(stty -g 2>/dev/null || true)
   trap end EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM HUP
@@ -22,7 +26,7 @@ end() {
   local status=$? deadline=$((SECONDS + 10)) pid
   trap '' INT TERM HUP
   trap - EXIT
-  local -a all=("${PROCESSES[@]}")
+  local -a all=("${PROCESSES[@]}" ${KEYS:+"$KEYS"})
   mapfile -t -O "${#all[@]}" all < <(gateways)
   for pid in "${all[@]}"; do
     kill -TERM "$pid" 2>/dev/null || true
@@ -33,6 +37,7 @@ end() {
       sleep 0.05
     done
   done
+  [ -z "$TERMINAL" ] || stty "$TERMINAL"
   forget_stack
   rm -rf "$RUN"
   exit "$status"
@@ -90,20 +95,15 @@ claim() {
 
 # attend COMMAND...: runs the command again and again until a key is pressed, or a process ends.
 attend() {
-  local name key status
-  while :; do
-    status=0
-    read -rsn 1 -t 0.3 key || status=$?
-    # A key that comes as the time ends counts too.
-    if [ "$status" -eq 0 ] || [ -n "$key" ]; then
-      return
-    elif [ "$status" -le 128 ]; then
-      # Nobody is at the keys: a signal ends it.
-      sleep 0.3
-    fi
+  local name
+  # Somebody else waits for the key: a signal that meets `read -t` brings bash 5.2 down.
+  (read -rsn 1 && : >"$RUN/key") <&0 &
+  KEYS=$!
+  until [ -e "$RUN/key" ]; do
     for name in "${!PROCESSES[@]}"; do
       is_running "$name" || fail "$name has ended"
     done
     "$@"
+    sleep 0.3
   done
 }
