@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
 };
 
 use serde_json::Value;
@@ -260,4 +260,37 @@ routes:
     let json: serde_json::Value =
         serde_json::from_str(&stdout(&ask(&["versions", "--format", "json"]).await)).unwrap();
     assert_eq!(json["data"]["versions"][0]["status"], "deprecated");
+}
+
+#[test]
+fn a_reader_that_has_gone_is_no_failure() {
+    let (_directory, path) = written(ROUTES);
+    let path = path.to_str().unwrap();
+    let printing: [&[&str]; 4] = [
+        &["schema"],
+        &["check", "-c", path, "--print"],
+        &["explain", "GET", "/old/1", "-c", path],
+        &["generate", "completions", "bash"],
+    ];
+    for arguments in printing {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let child = Command::new(env!("CARGO_BIN_EXE_nilegate"))
+            .args(arguments)
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        assert!(output.stderr.is_empty(), "{arguments:?}: {output:?}");
+    }
+}
+
+#[test]
+fn options_before_a_command_are_refused() {
+    let output = nilegate(&["-c", "a.yaml", "run"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("'run' cannot be used with '--config"), "{said}");
 }

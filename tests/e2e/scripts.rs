@@ -55,10 +55,9 @@ impl Checkout {
 
     fn command(&self, arguments: &[&str]) -> Command {
         let here = self.directory.path();
-        let mut command = Command::new(here.join("scripts/dev"));
-        command.args(arguments).args(["--binary", "bin/nilegate"]).current_dir(here);
-        let path = std::env::var("PATH").unwrap();
-        command.env("PATH", format!("{}:{path}", here.join("bin").display()));
+        let mut command = Command::new("sh");
+        command.args(["-c", r#"PATH="$PWD/bin:$PATH" exec scripts/dev "$@""#, "sh"]).current_dir(here);
+        command.args(arguments).args(["--binary", "bin/nilegate"]);
         command.env("TMPDIR", here.join("tmp")).env_remove("CARGO_TARGET_DIR");
         for (name, port) in &self.ports {
             command.env(format!("{name}_PORT"), port.address().port().to_string());
