@@ -1,5 +1,7 @@
 //! The composition root: configuration in, running server out.
 
+mod services;
+
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
@@ -48,6 +50,8 @@ use crate::{
     tls,
     upstream::Prober,
 };
+
+pub use self::services::run_services;
 
 /// Attempts Pingora would ever make; the retry policy stops long before.
 const MAX_ATTEMPTS: usize = 16;
@@ -141,6 +145,8 @@ pub fn run(compiled: Compiled, options: Options, log: LogHandle) -> Result<(), C
     let resources = Arc::new(resources);
     let cell = Arc::new(SnapshotCell::new(snapshot));
     let prober = Arc::new(Prober::new());
+    // What runs beside would end with this process.
+    let succeed_with = options.beside.is_empty().then(|| options.path.clone());
     let reloader = Arc::new(Reloader::new(
         options.path,
         loaded,
@@ -159,7 +165,12 @@ pub fn run(compiled: Compiled, options: Options, log: LogHandle) -> Result<(), C
     }
     let warm = server.add_service(background_service(
         "warm up",
-        WarmUp { resources: Arc::clone(&resources), cell: Arc::clone(&cell), prober: Arc::clone(&prober) },
+        WarmUp {
+            resources: Arc::clone(&resources),
+            cell: Arc::clone(&cell),
+            prober: Arc::clone(&prober),
+            is_successor: options.upgrade,
+        },
     ));
     let graphql = Arc::new(graphql::Service::new(Arc::clone(resources.metrics.graphql())));
     let gateway = Gateway::new(Arc::clone(&resources), Arc::clone(&cell), graphql);
@@ -177,11 +188,11 @@ pub fn run(compiled: Compiled, options: Options, log: LogHandle) -> Result<(), C
     {
         tracing::error!("process id could not be written to {}: {error}", path.display());
     }
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "nilegate starts");
+    tracing::info!(version = env!("NILEGATE_VERSION"), "nilegate starts");
     for warning in warnings {
         tracing::warn!("{}:{}: {}", warning.file, warning.line, warning.message);
     }
-    let signals = Signals { resources, config: process.shutdown };
+    let signals = Signals { resources, config: process.shutdown, succeed_with };
     server.run(RunArgs { shutdown_signal: Box::new(signals) });
     Ok(())
 }

@@ -10,8 +10,8 @@ use std::{
 use serde_json::{Map, Value, json};
 
 use super::{
-    answer::answer,
     args::{AdminArgs, Format, HealthcheckArgs, PurgeArgs, StatsArgs, VersionsArgs},
+    output,
 };
 
 /// Most bytes of an answer that are read.
@@ -19,9 +19,12 @@ const ANSWER_LIMIT: u64 = 16 << 20;
 
 /// `healthcheck`: whether the gateway is ready, or alive.
 pub fn healthcheck(args: &HealthcheckArgs) -> ExitCode {
-    told(&args.admin, "GET", if args.live { "/livez" } else { "/readyz" }, None, |body| {
-        body.trim().to_owned()
-    })
+    let path = match &args.path {
+        Some(path) => path.as_str(),
+        None if args.live => "/livez",
+        None => "/readyz",
+    };
+    told(&args.admin, "GET", path, None, |body| body.trim().to_owned())
 }
 
 /// `purge`: takes responses out of the cache, on every node.
@@ -103,13 +106,16 @@ fn told(
     shown: impl FnOnce(&str) -> String,
 ) -> ExitCode {
     match ask(admin, method, path, body.as_deref().unwrap_or_default()) {
-        Ok((200, body)) => answer(shown(&body)),
+        Ok((200, body)) => {
+            output::line(shown(&body));
+            ExitCode::SUCCESS
+        }
         Ok((_, body)) => {
-            answer(body.trim());
+            output::line(body.trim());
             ExitCode::FAILURE
         }
         Err(error) => {
-            eprintln!("nilegate: {} does not answer: {error}", admin.admin);
+            output::complain(format_args!("nilegate: {} does not answer: {error}", admin.admin));
             ExitCode::FAILURE
         }
     }

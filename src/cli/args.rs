@@ -4,11 +4,20 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::values::Period;
+use super::generate::after_help;
+use crate::{config::values::Period, demo::Place};
 
 /// Edge proxy: one binary, one YAML file.
 #[derive(Debug, Parser)]
-#[command(name = "nilegate", version, about, max_term_width = 100)]
+#[command(
+    name = "nilegate",
+    version = env!("NILEGATE_VERSION"),
+    about,
+    after_long_help = after_help(),
+    // What stands before a command would be lost: each command has its own.
+    args_conflicts_with_subcommands = true,
+    max_term_width = 100
+)]
 pub struct Args {
     #[command(subcommand)]
     command: Option<Command>,
@@ -40,6 +49,19 @@ pub enum Command {
     Stats(StatsArgs),
     /// Prints the versions of the API of a running gateway, and who still calls those that end.
     Versions(VersionsArgs),
+    /// Makes files that packages bring along.
+    #[command(subcommand, hide = true)]
+    Generate(GenerateCommand),
+}
+
+/// What to make.
+#[derive(Clone, Debug, Subcommand)]
+pub enum GenerateCommand {
+    /// Writes the manual pages, one for each command.
+    Man {
+        /// The directory they are written to.
+        directory: PathBuf,
+    },
     /// Prints a completion script for a shell.
     Completions {
         /// The shell.
@@ -128,6 +150,10 @@ pub struct DemoArgs {
     /// The time a service takes to answer.
     #[arg(long, default_value = "60ms")]
     pub latency: Period,
+    /// Runs only this service of the platform, and no gateway. May be given several times: those
+    /// of one process share their data.
+    #[arg(long = "service", value_name = "NAME=ADDRESS", conflicts_with_all = ["address", "admin"])]
+    pub services: Vec<Place>,
 }
 
 /// Which gateway to ask.
@@ -152,6 +178,9 @@ pub struct HealthcheckArgs {
     /// Asks whether it is alive rather than ready.
     #[arg(long)]
     pub live: bool,
+    /// Asks for this path instead, such as that of a service of the demo.
+    #[arg(long, conflicts_with = "live")]
+    pub path: Option<String>,
 }
 
 /// What to purge: one kind of name.
@@ -250,5 +279,17 @@ mod tests {
         assert!(matches!(args.command(), Command::Run(run) if run.config.ends_with("a.yaml")));
         let args = Args::parse_from(["nilegate", "-t", "-c", "b.yaml"]);
         assert!(matches!(args.command(), Command::Check(check) if check.config.ends_with("b.yaml")));
+    }
+
+    #[test]
+    fn options_of_a_command_stand_behind_it() {
+        for command in ["run", "check", "schema"] {
+            let refused = Args::try_parse_from(["nilegate", "-c", "a.yaml", command]).unwrap_err();
+            assert_eq!(refused.kind(), clap::error::ErrorKind::ArgumentConflict, "{refused}");
+            let refused = refused.to_string();
+            assert!(refused.contains(command) && refused.contains("--config"), "{refused}");
+        }
+        let args = Args::parse_from(["nilegate", "run", "-c", "a.yaml"]);
+        assert!(matches!(args.command(), Command::Run(run) if run.config.ends_with("a.yaml")));
     }
 }

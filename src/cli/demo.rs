@@ -4,7 +4,7 @@ use std::{io, net::TcpListener, path::PathBuf, process::ExitCode};
 
 use super::{
     args::{DemoArgs, Format},
-    refused, serve,
+    output, refused, serve,
 };
 use crate::{
     demo::{Platform, SCHEMA, SEED, Sockets, config_text, examples},
@@ -13,10 +13,13 @@ use crate::{
 
 /// Prepares the platform, says what to try, and serves.
 pub fn run(args: &DemoArgs) -> ExitCode {
+    if !args.services.is_empty() {
+        return services(args);
+    }
     let (sockets, path) = match prepare(args) {
         Ok(prepared) => prepared,
         Err(error) => {
-            eprintln!("nilegate: the demo cannot start: {error}");
+            output::complain(format_args!("nilegate: the demo cannot start: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -25,12 +28,32 @@ pub fn run(args: &DemoArgs) -> ExitCode {
         Err(error) => return refused(&error, Format::Text),
     };
     let platform = Platform::new(SEED, args.latency.get());
-    println!("nilegate demo: http://{} (admin port http://{})", args.address, args.admin);
-    println!("configuration: {} (edit it while this runs: it is reloaded)\n", path.display());
+    output::line(format_args!("nilegate demo: http://{} (admin port http://{})", args.address, args.admin));
+    output::line(format_args!(
+        "configuration: {} (edit it while this runs: it is reloaded)\n",
+        path.display()
+    ));
     for example in examples(args.address, args.admin) {
-        println!("# {}\n{}\n", example.title, example.command);
+        output::line(format_args!("# {}\n{}\n", example.title, example.command));
     }
     serve(compiled, server::Options { path, upgrade: false, beside: platform.services(sockets) })
+}
+
+/// Runs services of the platform without a gateway.
+fn services(args: &DemoArgs) -> ExitCode {
+    match Platform::new(SEED, args.latency.get()).services_at(&args.services) {
+        Ok(services) => {
+            for place in &args.services {
+                output::line(format_args!("nilegate demo: {} on http://{}", place.name, place.address));
+            }
+            server::run_services(services);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            output::complain(format_args!("nilegate: the services cannot start: {error}"));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Opens the sockets of the services and writes the configuration down.

@@ -3,9 +3,8 @@
 use std::{process::ExitCode, time::SystemTime};
 
 use super::{
-    answer::answer,
     args::{CheckArgs, ExplainArgs, Format},
-    refused,
+    output, refused,
 };
 use crate::{
     config::{Config, finding::Finding, print, schema},
@@ -24,29 +23,31 @@ pub fn check(args: &CheckArgs) -> ExitCode {
     let mut loaded = compiled.loaded;
     loaded.warnings.extend(warnings);
     if args.print {
-        return match args.format {
-            Format::Text => answer(print::print(&loaded).trim_end()),
-            Format::Json => answer(format_args!("{:#}", print::to_json(&loaded))),
-        };
+        match args.format {
+            Format::Text => output::text(print::print(&loaded)),
+            Format::Json => output::line(format_args!("{:#}", print::to_json(&loaded))),
+        }
+        return ExitCode::SUCCESS;
     }
     match args.format {
         Format::Text => {
             for warning in &loaded.warnings {
-                eprintln!("{warning}");
+                output::complain(warning);
             }
-            answer(format_args!(
+            output::line(format_args!(
                 "{}: fine ({} listeners, {} upstreams, {} routes)",
                 args.config.display(),
                 loaded.config.process.listeners.len(),
                 loaded.config.traffic.upstreams.len(),
                 loaded.config.traffic.routes.len(),
-            ))
+            ));
         }
         Format::Json => {
             let warnings = serde_json::to_value(&loaded.warnings).unwrap_or_default();
-            answer(format_args!("{:#}", serde_json::json!({ "ok": true, "findings": warnings })))
+            output::line(format_args!("{:#}", serde_json::json!({ "ok": true, "findings": warnings })));
         }
     }
+    ExitCode::SUCCESS
 }
 
 /// What is probably not meant in the schema of GraphQL, or will be slow.
@@ -59,7 +60,8 @@ fn schema_warnings(compiled: &server::Compiled) -> Vec<Finding> {
 
 /// `schema`: the JSON Schema of the configuration.
 pub fn schema() -> ExitCode {
-    answer(format_args!("{:#}", schema::json_schema()))
+    output::line(format_args!("{:#}", schema::json_schema()));
+    ExitCode::SUCCESS
 }
 
 /// `explain`: what would become of a request.
@@ -72,7 +74,7 @@ pub fn explain(args: &ExplainArgs) -> ExitCode {
     let question = match question {
         Ok(question) => question,
         Err(sentence) => {
-            eprintln!("nilegate: {sentence}");
+            output::complain(format_args!("nilegate: {sentence}"));
             return ExitCode::FAILURE;
         }
     };
@@ -84,14 +86,18 @@ pub fn explain(args: &ExplainArgs) -> ExitCode {
         return sign(&question, args, &compiled.loaded.config);
     }
     match explain::explain(compiled.snapshot(), &question) {
-        Ok(explanation) => match args.format {
-            Format::Text => answer(explanation.to_string().trim_end()),
-            Format::Json => {
-                answer(format_args!("{:#}", serde_json::to_value(&explanation).unwrap_or_default()))
+        Ok(explanation) => {
+            match args.format {
+                Format::Text => output::text(explanation),
+                Format::Json => {
+                    let explanation = serde_json::to_value(&explanation).unwrap_or_default();
+                    output::line(format_args!("{explanation:#}"));
+                }
             }
-        },
+            ExitCode::SUCCESS
+        }
         Err(error) => {
-            eprintln!("nilegate: not a request: {error}");
+            output::complain(format_args!("nilegate: not a request: {error}"));
             ExitCode::FAILURE
         }
     }
@@ -100,16 +106,19 @@ pub fn explain(args: &ExplainArgs) -> ExitCode {
 /// `explain --sign`: the field that makes a running gateway explain the request.
 fn sign(question: &Question, args: &ExplainArgs, config: &Config) -> ExitCode {
     let Some(explain) = &config.process.telemetry.explain else {
-        eprintln!("nilegate: the configuration has no `process.telemetry.explain`");
+        output::complain("nilegate: the configuration has no `process.telemetry.explain`");
         return ExitCode::FAILURE;
     };
     match question.wished() {
         Some(wished) => {
             let value = ExplainKey::new(explain).sign(&wished, args.lifetime.get(), SystemTime::now());
-            answer(format_args!("{}: {value}", EXPLAIN.as_str()))
+            output::line(format_args!("{}: {value}", EXPLAIN.as_str()));
+            ExitCode::SUCCESS
         }
         None => {
-            eprintln!("nilegate: a field is signed for one host: give the whole URL, or `-H 'Host: …'`");
+            output::complain(
+                "nilegate: a field is signed for one host: give the whole URL, or `-H 'Host: …'`",
+            );
             ExitCode::FAILURE
         }
     }

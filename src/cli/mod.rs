@@ -1,16 +1,15 @@
 //! The command line: what was asked for, and the exit code of the answer.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "answers of commands are what these are for")]
-
 mod admin;
-mod answer;
 mod args;
 mod demo;
+mod generate;
 mod inspect;
+mod output;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
 pub use args::Args;
 use args::{Command, Format, RunArgs};
@@ -33,15 +32,7 @@ pub fn main() -> ExitCode {
         Command::Purge(purge) => admin::purge(&purge),
         Command::Stats(stats) => admin::stats(&stats),
         Command::Versions(versions) => admin::versions(&versions),
-        Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut <Args as CommandFactory>::command(),
-                "nilegate",
-                &mut std::io::stdout(),
-            );
-            ExitCode::SUCCESS
-        }
+        Command::Generate(what) => generate::generate(&what),
     }
 }
 
@@ -59,7 +50,7 @@ fn serve(compiled: server::Compiled, options: server::Options) -> ExitCode {
     let log = match log::init(&compiled.loaded.config.process.telemetry.log, lines) {
         Ok(log) => log,
         Err(error) => {
-            eprintln!("nilegate: the log cannot be set up: {error}");
+            output::complain(format_args!("nilegate: the log cannot be set up: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -72,10 +63,8 @@ fn serve(compiled: server::Compiled, options: server::Options) -> ExitCode {
 /// Prints what is wrong with a configuration.
 fn refused(error: &ConfigError, format: Format) -> ExitCode {
     match format {
-        Format::Text => eprintln!("{error}"),
-        Format::Json => {
-            answer::answer(format_args!("{:#}", error.to_json()));
-        }
+        Format::Text => output::complain(error),
+        Format::Json => output::line(format_args!("{:#}", error.to_json())),
     }
     ExitCode::from(EXIT_CONFIG)
 }

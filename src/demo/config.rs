@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use super::{platform::SERVICES, sockets::Sockets};
 
 /// The file as an operator would write it, with the usual ports as defaults.
-const TEMPLATE: &str = include_str!("nilegate.yaml");
+const TEMPLATE: &str = include_str!("../../conf/demo/nilegate.yaml");
 
 /// The schema of its GraphQL, which goes into a file beside it.
-pub const SCHEMA: &str = include_str!("../../conf/graphql/nilecare.graphql");
+pub const SCHEMA: &str = include_str!("../../conf/demo/nilecare.graphql");
 
 /// The text of a configuration that puts the platform behind a gateway.
 ///

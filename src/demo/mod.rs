@@ -20,6 +20,7 @@ mod latency;
 mod message;
 mod owned;
 mod patients;
+mod place;
 mod platform;
 mod refusal;
 mod resource;
@@ -29,5 +30,6 @@ mod store;
 
 pub use config::{SCHEMA, config_text};
 pub use examples::{Example, examples};
+pub use place::Place;
 pub use platform::{DEFAULT_LATENCY, Platform, SEED};
 pub use sockets::Sockets;

@@ -1,10 +1,17 @@
 //! The platform as a whole: which services there are, over one store.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use pingora_core::services::ServiceWithDependents;
 
-use super::{latency::Latency, resource::Resource, service::App, sockets::Sockets, store::Store};
+use super::{
+    latency::Latency,
+    place::Place,
+    resource::Resource,
+    service::App,
+    sockets::{Socket, Sockets},
+    store::Store,
+};
 
 /// The seed of the data that examples and documentation show.
 pub const SEED: u64 = 2026;
@@ -39,11 +46,34 @@ impl Platform {
 
     /// The services, one for each socket, to be added to the server. They share the data.
     pub fn services(&self, sockets: Sockets) -> Vec<Box<dyn ServiceWithDependents>> {
-        let mut services: Vec<Box<dyn ServiceWithDependents>> = Vec::with_capacity(SERVICES.len());
-        for ((name, resource), socket) in SERVICES.into_iter().zip(sockets) {
-            let app = App::new(name, resource, Arc::clone(&self.store), self.latency);
-            services.push(Box::new(app.listen(socket)));
-        }
-        services
+        SERVICES
+            .into_iter()
+            .zip(sockets)
+            .map(|((name, kind), socket)| self.service(name, kind, socket))
+            .collect()
+    }
+
+    /// Only these services, where each is to listen. They share the data.
+    ///
+    /// # Errors
+    /// The first address that cannot be had.
+    pub fn services_at(&self, places: &[Place]) -> io::Result<Vec<Box<dyn ServiceWithDependents>>> {
+        places
+            .iter()
+            .map(|place| {
+                let socket = Socket::at(place.address)
+                    .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", place.address)))?;
+                Ok(self.service(place.name, place.resource, socket))
+            })
+            .collect()
+    }
+
+    fn service(
+        &self,
+        name: &'static str,
+        resource: Resource,
+        socket: Socket,
+    ) -> Box<dyn ServiceWithDependents> {
+        Box::new(App::new(name, resource, Arc::clone(&self.store), self.latency).listen(socket))
     }
 }

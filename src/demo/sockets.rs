@@ -73,8 +73,16 @@ impl IntoIterator for Sockets {
 
 impl Socket {
     fn open(port: u16) -> io::Result<Self> {
-        let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
-        let listener = bind(port).or_else(|_| bind(0))?;
+        let at = |port| Self::at((Ipv4Addr::LOCALHOST, port).into());
+        at(port).or_else(|_| at(0))
+    }
+
+    /// Opened at an address; port 0 is a free one.
+    ///
+    /// # Errors
+    /// When the address cannot be had.
+    pub fn at(address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         Ok(Self { address: listener.local_addr()?, listener })
     }

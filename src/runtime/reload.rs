@@ -22,7 +22,10 @@ use crate::config::{
     finding::Finding,
     load::{self, Loaded},
 };
-use crate::{telemetry::label, upstream::Prober};
+use crate::{
+    telemetry::{label, supervisor},
+    upstream::Prober,
+};
 
 /// Longest time the upstreams of a new snapshot get for their first look-up and probe.
 const WARM_UP_LIMIT: Duration = Duration::from_secs(5);
@@ -112,6 +115,7 @@ impl Reloader {
     pub async fn reload(&self) -> Outcome {
         let _turn = self.turn.lock().await;
         let begun = Instant::now();
+        supervisor::reloading();
         let outcome = self.attempt().await;
         self.resources.metrics.process().reload_took(begun.elapsed());
         self.report(&outcome);
@@ -158,6 +162,9 @@ impl Reloader {
         metrics.config_reloaded(if good { label::Outcome::Success } else { label::Outcome::Failure });
         if good {
             metrics.config_in_force(generation);
+            supervisor::reloaded("serving");
+        } else {
+            supervisor::reloaded("serving; the last reload was refused, the log says why");
         }
         match outcome {
             Outcome::Applied { changes, .. } => {

@@ -93,8 +93,7 @@ impl Resources {
         config: &ProcessConfig,
         certificates: Vec<Arc<CertificateStore>>,
     ) -> Result<Self, Vec<Problem>> {
-        let revision = option_env!("NILEGATE_REVISION").unwrap_or("unknown");
-        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), revision);
+        let metrics = Metrics::new(env!("CARGO_PKG_VERSION"), env!("NILEGATE_REVISION"));
         let metrics = Arc::new(metrics.map_err(|error| vec![Problem::new("process", error.to_string())])?);
         let cache = cache_store(&config.cache, &metrics).map_err(|problem| vec![problem])?;
         let tracing = config.telemetry.tracing.as_ref();

@@ -1,25 +1,22 @@
-//! What the process is asked by signals: TERM drains, QUIT hands the listeners over, INT ends at once.
+//! What the process is asked by signals: TERM drains, QUIT hands the listeners over, USR2 starts
+//! the successor first, INT ends at once.
 
-use std::{path::Path, sync::Arc, time::Duration};
+mod successor;
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use pingora_core::server::{ShutdownSignal, ShutdownSignalWatch};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    time::{sleep, timeout},
+    time::sleep,
 };
 
-use crate::{config::process::ShutdownConfig, runtime::resources::Resources};
+use self::successor::Successor;
+use crate::{config::process::ShutdownConfig, runtime::resources::Resources, telemetry::supervisor};
 
-/// How long a successor that is asked for may take to listen on the upgrade socket.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// Time between two looks for it.
-const TICK: Duration = Duration::from_millis(50);
-
-/// The sockets of the host's UNIX domain.
-const UNIX_SOCKETS: &str = "/proc/net/unix";
-/// The flags of one that listens there (`__SO_ACCEPTCON`).
-const LISTENING: &str = "00010000";
+/// Added to what draining may take before a service manager loses its patience.
+const MARGIN: Duration = Duration::from_secs(5);
 
 /// Translates signals for Pingora.
 pub struct Signals {
@@ -27,11 +24,14 @@ pub struct Signals {
     pub resources: Arc<Resources>,
     /// How long new connections are still accepted, and where a successor listens.
     pub config: ShutdownConfig,
+    /// The files that a successor is started with. `None`: it could not do what this process does.
+    pub succeed_with: Option<PathBuf>,
 }
 
 struct Ears {
     terminate: Signal,
     quit: Signal,
+    upgrade: Signal,
     interrupt: Signal,
 }
 
@@ -46,37 +46,79 @@ impl ShutdownSignalWatch for Signals {
             }
         };
         loop {
+            let asked = tokio::select! {
+                _ = ears.interrupt.recv() => return ShutdownSignal::FastShutdown,
+                _ = ears.terminate.recv() => return self.terminate(&mut ears).await,
+                _ = ears.quit.recv() => Asked::HandOver,
+                _ = ears.upgrade.recv() => Asked::Upgrade,
+            };
+            let mut started = match asked {
+                Asked::HandOver => None,
+                Asked::Upgrade => match self.start_successor() {
+                    Some(successor) => Some(successor),
+                    None => continue,
+                },
+            };
             tokio::select! {
                 _ = ears.interrupt.recv() => return ShutdownSignal::FastShutdown,
                 _ = ears.terminate.recv() => return self.terminate(&mut ears).await,
-                _ = ears.quit.recv() => {}
-            }
-            tokio::select! {
-                _ = ears.interrupt.recv() => return ShutdownSignal::FastShutdown,
-                _ = ears.terminate.recv() => return self.terminate(&mut ears).await,
-                there = successor(&self.config.upgrade_socket) => if there {
+                there = successor::is_there(&self.config.upgrade_socket, started.as_mut()) => if there {
                     tracing::info!("handing over");
+                    if let Some(successor) = started {
+                        successor.let_go();
+                    }
                     self.resources.lifecycle.hand_over();
                     return ShutdownSignal::GracefulUpgrade;
                 }
             }
             // Pingora would end the process all the same.
-            tracing::warn!(
-                "SIGQUIT asks for a hand-over, but nobody listens on {}: start `nilegate run --upgrade` \
-                 first; SIGTERM ends without a successor",
-                self.config.upgrade_socket.display()
-            );
+            let socket = self.config.upgrade_socket.display();
+            match asked {
+                Asked::HandOver => tracing::warn!(
+                    "SIGQUIT asks for a hand-over, but nobody listens on {socket}: start `nilegate run \
+                     --upgrade` first, or send SIGUSR2; SIGTERM ends without a successor"
+                ),
+                Asked::Upgrade => tracing::error!("no upgrade: the successor does not listen on {socket}"),
+            }
         }
     }
 }
 
+/// Which way to hand over.
+#[derive(Clone, Copy)]
+enum Asked {
+    /// To a successor that somebody else has started.
+    HandOver,
+    /// To one that is yet to be started.
+    Upgrade,
+}
+
 impl Signals {
+    fn start_successor(&self) -> Option<Successor> {
+        let Some(config) = &self.succeed_with else {
+            tracing::error!("no upgrade: a demo has no successor");
+            return None;
+        };
+        match Successor::start(config) {
+            Ok(successor) => {
+                tracing::info!(pid = successor.id(), "successor started");
+                Some(successor)
+            }
+            Err(error) => {
+                tracing::error!("no upgrade: the successor cannot be started: {error}");
+                None
+            }
+        }
+    }
+
     async fn terminate(&self, ears: &mut Ears) -> ShutdownSignal {
         tracing::info!("draining");
         self.resources.lifecycle.start_draining();
+        let delay = self.config.delay.get();
+        supervisor::stopping(delay + self.config.drain_timeout.get() + MARGIN);
         // Load balancers need a moment to notice that readiness is gone.
         tokio::select! {
-            () = sleep(self.config.delay.get()) => ShutdownSignal::GracefulTerminate,
+            () = sleep(delay) => ShutdownSignal::GracefulTerminate,
             _ = ears.interrupt.recv() => ShutdownSignal::FastShutdown,
         }
     }
@@ -87,65 +129,8 @@ impl Ears {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             quit: signal(SignalKind::quit())?,
+            upgrade: signal(SignalKind::user_defined2())?,
             interrupt: signal(SignalKind::interrupt())?,
         })
-    }
-}
-
-/// Whether a successor waits for the listeners, or does so soon.
-async fn successor(socket: &Path) -> bool {
-    let there = async {
-        while !is_listened_on(socket) {
-            sleep(TICK).await;
-        }
-    };
-    timeout(PATIENCE, there).await.is_ok()
-}
-
-/// Asks the kernel and not the socket: the successor takes the first connection for the hand-over.
-fn is_listened_on(socket: &Path) -> bool {
-    match std::fs::read(UNIX_SOCKETS) {
-        Ok(table) => names_listener(&String::from_utf8_lossy(&table), &socket.to_string_lossy()),
-        // The file is all there is to go by.
-        Err(_) => socket.exists(),
-    }
-}
-
-/// Whether a listening socket of this path is in the kernel's table.
-fn names_listener(table: &str, socket: &str) -> bool {
-    table.lines().skip(1).any(|line| {
-        // Num: RefCount Protocol Flags Type St Inode Path
-        let mut columns = line.split_ascii_whitespace();
-        columns.nth(3) == Some(LISTENING) && line.strip_suffix(socket).is_some_and(|rest| rest.ends_with(' '))
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use std::os::unix::net::UnixListener;
-
-    use super::*;
-
-    #[test]
-    fn a_listening_socket_is_told_from_others() {
-        let table = "Num       RefCount Protocol Flags    Type St Inode Path\n\
-             0000000000000000: 00000002 00000000 00010000 0001 01 17001 /run/up.sock\n\
-             0000000000000000: 00000002 00000000 00000000 0001 01 17002 /run/client.sock\n\
-             0000000000000000: 00000003 00000000 00000000 0001 03 17003\n";
-        assert!(names_listener(table, "/run/up.sock"));
-        assert!(!names_listener(table, "up.sock"));
-        assert!(!names_listener(table, "/run/client.sock"));
-        assert!(!names_listener(table, "/run/other.sock"));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_successor_is_there_when_it_listens() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("up.sock");
-        assert!(!successor(&path).await);
-        let listener = UnixListener::bind(&path).unwrap();
-        assert!(successor(&path).await);
-        drop(listener);
-        assert!(!is_listened_on(&path), "the file alone is nobody");
     }
 }

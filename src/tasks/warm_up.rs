@@ -16,6 +16,7 @@ use tokio::{
 
 use crate::{
     runtime::{lifecycle::pause, listener::Listener, reload, resources::Resources, snapshot::SnapshotCell},
+    telemetry::supervisor,
     upstream::Prober,
 };
 
@@ -32,6 +33,8 @@ pub struct WarmUp {
     pub cell: Arc<SnapshotCell>,
     /// Connects to the backends.
     pub prober: Arc<Prober>,
+    /// Whether the listeners are those of another process, which ends.
+    pub is_successor: bool,
 }
 
 #[async_trait]
@@ -46,6 +49,7 @@ impl BackgroundService for WarmUp {
             }
         }
         self.resources.lifecycle.set_ready();
+        supervisor::ready(self.is_successor);
         tracing::info!("listeners are open");
     }
 }

@@ -15,4 +15,5 @@ pub mod log;
 pub mod metrics;
 pub mod reason;
 pub mod recent;
+pub mod supervisor;
 pub mod trace;

@@ -1,8 +1,15 @@
-//! What is delivered beside the binary: dashboards, rules, alerts and their runbook fit the
-//! metrics that the binary has, and each other.
+//! What is delivered beside the binary fits the binary, and each other: dashboards, rules, alerts
+//! and their runbook; images, manifests and packages.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so")]
 
+mod compose;
+mod kubernetes;
+mod kustomize;
+mod package;
+#[path = "../e2e/harness/ports.rs"]
+#[allow(dead_code, reason = "not all that it offers is needed here")]
+mod ports;
 mod promql;
 
 use std::{
@@ -21,8 +28,13 @@ const ADDED: &[&str] = &["job", "instance", "le"];
 /// What Prometheus makes itself.
 const MADE: &[&str] = &["up"];
 
+/// A path from the top of the repository.
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
 fn deploy(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(path)
+    root("deploy").join(path)
 }
 
 fn read(path: &Path) -> String {
@@ -30,7 +42,11 @@ fn read(path: &Path) -> String {
 }
 
 fn yaml(path: &str) -> Value {
-    serde_yaml::from_str(&read(&deploy(path))).unwrap_or_else(|error| panic!("{path}: {error}"))
+    yaml_at(&deploy(path))
+}
+
+fn yaml_at(path: &Path) -> Value {
+    serde_yaml::from_str(&read(path)).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn files(folder: &str, extension: &str) -> Vec<PathBuf> {

@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-use crate::harness::{Client, ports::Port, wait_until};
+use crate::harness::{Client, ports::Port, wait_for, wait_until};
 
 /// The demo on ports of its own; killed at the end.
 struct Demo {
@@ -89,4 +89,50 @@ async fn patients_and_appointments_are_made_by_graphql() {
     let extensions = &refused["errors"][0]["extensions"];
     assert_eq!(extensions["code"], "BAD_USER_INPUT", "{refused}");
     assert!(extensions["problem"]["errors"][0]["field"].is_string(), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_run_without_a_gateway_and_share_their_data() {
+    let (first, second) = (Port::free(), Port::free());
+    let mut child = Command::new(env!("CARGO_BIN_EXE_nilegate"))
+        .args(["demo", "--latency", "1ms"])
+        .args(["--service", &format!("patients-1={first}"), "--service", &format!("patients-2={second}")])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let healthy = |port: &Port| {
+        let words = ["healthcheck", "--path", "/health", "--admin", &port.to_string()].map(str::to_owned);
+        let run = move || Command::new(env!("CARGO_BIN_EXE_nilegate")).args(words).output().unwrap();
+        async { tokio::task::spawn_blocking(run).await.unwrap().status.success() }
+    };
+    wait_until("both services to be healthy", async || healthy(&first).await && healthy(&second).await).await;
+
+    let (first, second) = (Client::new(first.address()), Client::new(second.address()));
+    let made = first
+        .request(http::Method::POST, "/api/v2/patients")
+        .header("Content-Type", "application/json")
+        .body(r#"{"name": {"given": "Ada", "family": "Said"}}"#)
+        .send()
+        .await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let id = made.json()["id"].as_str().unwrap().to_owned();
+    let seen = second.get(&format!("/api/v2/patients/{id}")).send().await;
+    assert_eq!(seen.json()["name"]["given"], "Ada", "{seen:?}");
+    assert_eq!(seen.header("x-served-by"), Some("patients-2"));
+
+    let pid = child.id();
+    Command::new("sh").arg("-c").arg(format!("kill -TERM {pid}")).status().unwrap();
+    let status = wait_for("the services to end", async || child.try_wait().unwrap()).await;
+    assert!(status.success(), "{status}");
+}
+
+#[test]
+fn a_service_that_there_is_not_is_refused() {
+    let output = Command::new(env!("CARGO_BIN_EXE_nilegate"))
+        .args(["demo", "--service", "pharmacy=127.0.0.1:1"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the platform has no `pharmacy`"));
 }

@@ -223,7 +223,7 @@ fn the_public_schema_has_no_directives_of_the_gateway() {
 
 #[test]
 fn the_shipped_schema_is_good() {
-    let text = include_str!("../../../conf/graphql/nilecare.graphql");
+    let text = include_str!("../../../conf/demo/nilecare.graphql");
     let config = GraphqlConfig::with_schema("nilecare.graphql", text);
     let engine = Engine::build(text, &config, 1).unwrap_or_else(|problems| panic!("{problems:#?}"));
     assert_eq!(engine.warnings(), []);

@@ -149,7 +149,7 @@ async fn an_operation_that_leads_to_another_ends() {
 async fn one_large_answer_under_many_names_is_bounded() {
     let name = "x".repeat(40_000);
     let origin = Origin::start(move |_| Answer::ok(format!("{{\"id\":1,\"name\":\"{name}\"}}"))).await;
-    let gateway = graph(&origin, ", limits: { answers: 100KB }", "", "").start().await;
+    let gateway = graph(&origin, ", limits: { answer: 100KiB, answers: 100KiB }", "", "").start().await;
     let many: String = (0..10).map(|number| format!("p{number}: patient(id: 1) {{ name }} ")).collect();
     let answer = ask(&gateway.client(), &format!("{{ {many} }}")).await;
     assert!(answer.text().len() < 150_000, "{}", answer.text().len());

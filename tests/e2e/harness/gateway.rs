@@ -182,6 +182,13 @@ impl Gateway {
         self.wait_ready().await;
     }
 
+    /// Starts the binary again on its ports, after its process has ended.
+    pub async fn restart(&mut self) {
+        self.child = self.builder.spawn(self.starts, &[]);
+        self.starts += 1;
+        self.wait_ready().await;
+    }
+
     /// Resident memory in bytes.
     pub fn rss(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();

@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -25,9 +25,13 @@ pub struct Load {
     connections: JoinSet<Asked>,
 }
 
+/// After so many requests a connection to one of several servers is given up for the next.
+const TURN: usize = 50;
+
 struct Shared {
-    to: SocketAddr,
-    request: Vec<u8>,
+    to: Vec<SocketAddr>,
+    requests: Vec<Vec<u8>>,
+    turn: AtomicUsize,
     stop: AtomicBool,
     ok: AtomicU64,
 }
@@ -64,8 +68,20 @@ impl Tally {
 impl Load {
     /// Keeps connections busy with GETs until `stop`.
     pub fn start(to: SocketAddr, path: &str, connections: usize) -> Self {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {to}\r\n\r\n").into_bytes();
-        let shared = Arc::new(Shared { to, request, stop: AtomicBool::new(false), ok: AtomicU64::new(0) });
+        Self::spread(vec![to], &to.to_string(), &[path.to_owned()], connections)
+    }
+
+    /// The same over several servers, as a balancer spreads them: connections go to the next
+    /// server by turns, and to another one when nobody listens there; paths are asked for by turns.
+    pub fn spread(to: Vec<SocketAddr>, host: &str, paths: &[String], connections: usize) -> Self {
+        let request = |path: &String| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n").into_bytes();
+        let shared = Arc::new(Shared {
+            to,
+            requests: paths.iter().map(request).collect(),
+            turn: AtomicUsize::new(0),
+            stop: AtomicBool::new(false),
+            ok: AtomicU64::new(0),
+        });
         let mut tasks = JoinSet::new();
         for _ in 0..connections {
             tasks.spawn(keep_asking(Arc::clone(&shared)));
@@ -104,18 +120,43 @@ impl Load {
     }
 }
 
+impl Shared {
+    fn turn(&self) -> usize {
+        self.turn.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A connection to the server whose turn it is, or else to the next one that takes it.
+    async fn connect(&self) -> io::Result<Connection> {
+        let first = self.turn();
+        let mut refused = None;
+        for step in 0..self.to.len() {
+            match Connection::open(self.to[(first + step) % self.to.len()]).await {
+                Ok(open) => return Ok(open),
+                Err(error) => refused = Some(error),
+            }
+        }
+        Err(refused.unwrap_or_else(|| io::ErrorKind::AddrNotAvailable.into()))
+    }
+}
+
 async fn keep_asking(shared: Arc<Shared>) -> Asked {
     let Asked { mut failed, mut times } = Asked::default();
     let mut connection: Option<Connection> = None;
+    let mut asked = 0_usize;
     while !shared.stop.load(Ordering::Relaxed) {
         // A connection that was closed while nothing was sent lost nothing.
         let open = match connection.take() {
-            Some(open) if !open.is_closed() => Ok(open),
-            _ => Connection::open(shared.to).await,
+            Some(open) if !open.is_closed() && (shared.to.len() == 1 || asked < TURN) => Ok(open),
+            _ => {
+                asked = 0;
+                shared.connect().await
+            }
         };
+        asked += 1;
+        let request = &shared.requests[shared.turn() % shared.requests.len()];
         let started = Instant::now();
         let answer = match open {
-            Ok(mut open) => open.ask(&shared.request).await.map(|keep| keep.then_some(open)),
+            Ok(mut open) => open.ask(request).await.map(|keep| keep.then_some(open)),
             Err(error) => Err(format!("connect: {}", error.kind())),
         };
         match answer {
