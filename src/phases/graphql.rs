@@ -4,7 +4,7 @@
 //! The response itself is made by a [`Responder`] on a floor above. A request that the cache
 //! has a slot for goes on to Pingora's upstream side, where its response is stored, shared with
 //! those who wait, and compressed like one of a backend; there it finds a session with nobody
-//! ([`local_response`](crate::local_response)). All others, each POST among them, are answered
+//! ([`local_response`]). All others, each POST among them, are answered
 //! at once: the upstream side has nothing to give them and costs as much as a small operation.
 
 mod accept;
