@@ -61,6 +61,7 @@ fn run(options: &Options) -> Result<Report, Error> {
                 Scenario::Pass100k => {
                     scenarios::pass(&mut report, &launcher, &origin, options, "pass100k").await?;
                 }
+                Scenario::Hit1k => scenarios::pass(&mut report, &launcher, &origin, options, "hit1k").await?,
                 Scenario::Idle2000 => scenarios::idle(&mut report, &launcher, &origin, options).await?,
                 Scenario::Stream512m => scenarios::stream(&mut report, &launcher, &origin, options).await?,
             }

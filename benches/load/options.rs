@@ -22,6 +22,9 @@ pub struct Options {
     /// What it is measured on.
     #[arg(long, value_delimiter = ',', default_values_t = Target::ALL)]
     pub targets: Vec<Target>,
+    /// A collector that takes OTLP over gRPC, for the targets that are traced.
+    #[arg(long, default_value = "http://127.0.0.1:4317")]
+    pub collector: String,
     /// Where the figures go as JSON.
     #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/target/bench/load.json"))]
     pub json: PathBuf,
@@ -50,6 +53,8 @@ pub enum Scenario {
     Pass1k,
     /// Answers of 100 KB, kept-alive connections.
     Pass100k,
+    /// Answers of 1 KB from the memory of those that have a cache.
+    Hit1k,
     /// Memory of 2,000 idle connections.
     Idle2000,
     /// Memory while 512 MB go up and 512 MB come down.
@@ -57,6 +62,7 @@ pub enum Scenario {
 }
 
 impl Scenario {
+    /// What is measured unless told otherwise.
     const ALL: [Self; 4] = [Self::Pass1k, Self::Pass100k, Self::Idle2000, Self::Stream512m];
 }
 
@@ -65,6 +71,7 @@ impl fmt::Display for Scenario {
         f.write_str(match self {
             Self::Pass1k => "pass1k",
             Self::Pass100k => "pass100k",
+            Self::Hit1k => "hit1k",
             Self::Idle2000 => "idle2000",
             Self::Stream512m => "stream512m",
         })
@@ -80,9 +87,14 @@ pub enum Target {
     Bare,
     /// nilegate in front of it.
     Nilegate,
+    /// The same with tracing, one request in a hundred sampled.
+    Traced1,
+    /// The same with tracing, every request sampled.
+    Traced100,
 }
 
 impl Target {
+    /// What it is measured on unless told otherwise.
     const ALL: [Self; 3] = [Self::Direct, Self::Bare, Self::Nilegate];
 }
 
@@ -92,6 +104,8 @@ impl fmt::Display for Target {
             Self::Direct => "direct",
             Self::Bare => "bare",
             Self::Nilegate => "nilegate",
+            Self::Traced1 => "traced1",
+            Self::Traced100 => "traced100",
         })
     }
 }

@@ -114,7 +114,7 @@ fn parse(head: &[u8]) -> io::Result<(Path, u64)> {
     let mut request = httparse::Request::new(&mut fields);
     request.parse(head).map_err(|_| io::Error::from(io::ErrorKind::InvalidData))?;
     let path = match request.path {
-        Some("/pass1k") => Path::Pass1k,
+        Some("/pass1k" | "/hit1k") => Path::Pass1k,
         Some("/pass100k") => Path::Pass100k,
         Some("/download") => Path::Download,
         Some("/upload") => Path::Upload,

@@ -30,6 +30,7 @@ pub struct Launcher {
     bare: PathBuf,
     nilegate: PathBuf,
     pin: bool,
+    collector: String,
 }
 
 impl Launcher {
@@ -46,7 +47,7 @@ impl Launcher {
                 return Err("the example `bare` does not build".into());
             }
         }
-        Ok(Self { bare, nilegate, pin: options.pin })
+        Ok(Self { bare, nilegate, pin: options.pin, collector: options.collector.clone() })
     }
 
     /// Starts a proxy in front of `origin` and waits until it answers.
@@ -61,10 +62,13 @@ impl Launcher {
                 command.args(["--origin", &origin.to_string()]);
                 (command, (address, "/pass1k"))
             }
-            Target::Nilegate => {
+            Target::Nilegate | Target::Traced1 | Target::Traced100 => {
                 let admin = free_address()?;
                 let file = directory.path().join("nilegate.yaml");
-                fs::write(&file, nilegate_yaml(address, admin, origin, directory.path()))?;
+                fs::write(
+                    &file,
+                    nilegate_yaml(address, admin, origin, directory.path(), &self.tracing(target)),
+                )?;
                 let mut command = self.command(&self.nilegate);
                 command.args(["run".as_ref(), "-c".as_ref(), file.as_os_str()]);
                 (command, (admin, "/readyz"))
@@ -84,6 +88,20 @@ impl Launcher {
         Ok(proxy)
     }
 
+    /// The `tracing` section of a target. Nothing is kept that was not sampled.
+    fn tracing(&self, target: Target) -> String {
+        let ratio = match target {
+            Target::Traced1 => "0.01",
+            Target::Traced100 => "1",
+            Target::Direct | Target::Bare | Target::Nilegate => return String::new(),
+        };
+        let keep = "{ errors: false, retries: false, slower_than: 0 }";
+        let collector = &self.collector;
+        format!(
+            r#"tracing: {{ sampling: {{ ratio: {ratio}, keep: {keep} }}, export: {{ endpoint: "{collector}" }} }}"#
+        )
+    }
+
     fn command(&self, binary: &PathBuf) -> Command {
         if self.pin {
             let mut command = Command::new("taskset");
@@ -100,6 +118,7 @@ fn nilegate_yaml(
     admin: SocketAddr,
     origin: SocketAddr,
     directory: &std::path::Path,
+    tracing: &str,
 ) -> String {
     let directory = directory.display();
     format!(
@@ -111,12 +130,17 @@ fn nilegate_yaml(
   telemetry:
     log: {{ level: warn }}
     access_log: {{ output: file, file: "{directory}/access.log", format: json }}
+    {tracing}
 traffic:
   # Like the yardstick, which adds no forwarding fields.
   forwarding: {{ x_forwarded: false }}
   upstreams:
     origin: {{ backends: ["{origin}"] }}
   routes:
+    - name: cached
+      match: {{ path: "/hit1k" }}
+      upstream: origin
+      cache: {{ ttl: {{ default: 1h }} }}
     - name: everything
       match: {{ path: "/**" }}
       upstream: origin

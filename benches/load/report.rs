@@ -105,6 +105,15 @@ impl Report {
         Some(cpu(Target::Nilegate)? / cpu(Target::Bare)?)
     }
 
+    /// CPU per request with tracing over that without, where both were measured.
+    fn traced(&self) -> Vec<(Target, &'static str, f64)> {
+        let lines = self.lines();
+        let without =
+            |scenario| lines.iter().find(|l| l.scenario == scenario && l.target == Target::Nilegate)?.cpu_us;
+        let traced = lines.iter().filter(|l| matches!(l.target, Target::Traced1 | Target::Traced100));
+        traced.filter_map(|l| Some((l.target, l.scenario, l.cpu_us? / without(l.scenario)?))).collect()
+    }
+
     /// Prints the table.
     pub fn print(&self) {
         if !self.passes.is_empty() {
@@ -125,6 +134,9 @@ impl Report {
                 line.rss_mb.map_or("-".to_owned(), |mb| format!("{mb:.1}")),
                 line.failed,
             );
+        }
+        for (target, scenario, ratio) in self.traced() {
+            println!("{scenario}: {target} / nilegate CPU {ratio:.2}x");
         }
         for scenario in ["pass1k", "pass100k"] {
             if let Some(ratio) = self.cpu_ratio(scenario) {

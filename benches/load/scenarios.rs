@@ -24,7 +24,11 @@ pub async fn pass(
     options: &Options,
     scenario: &'static str,
 ) -> Result<(), Error> {
-    let path = if scenario == "pass100k" { "/pass100k" } else { "/pass1k" };
+    let path = match scenario {
+        "pass100k" => "/pass100k",
+        "hit1k" => "/hit1k",
+        _ => "/pass1k",
+    };
     let mut targets: Vec<(Target, SocketAddr, Option<Proxy>)> = Vec::new();
     for &target in &options.targets {
         let proxy = match target {

@@ -209,8 +209,8 @@ fn write(
     log.write(&AccessRecord {
         time: SystemTime::now(),
         request_id: ctx.id(),
-        trace_id: ids.as_ref().map(|(trace, _)| trace.as_str()),
-        span_id: ids.as_ref().map(|(_, span)| span.as_str()),
+        trace_id: ids.as_ref().map(|(trace, _)| trace.as_bytes()),
+        span_id: ids.as_ref().map(|(_, span)| span.as_bytes()),
         client: ctx.client.as_ref().map(|client| client.address),
         listener: ctx.listener.as_ref().map_or("", |listener| &listener.name),
         protocol: Protocol::from(request.version),

@@ -109,9 +109,11 @@ pub fn attempt(ctx: &mut RequestContext) {
 /// If the request would hold more fields than Pingora can.
 pub fn to_upstream(upstream: &mut RequestHeader, ctx: &RequestContext, resources: &Resources) -> Result<()> {
     let (Some(trace), Some(settings)) = (&ctx.trace, settings(ctx, resources)) else { return Ok(()) };
-    let stale: Vec<_> = upstream.headers.keys().filter(|name| is_trace_field(name)).cloned().collect();
-    for name in &stale {
-        upstream.remove_header(name);
+    if trace.is_stated() {
+        let stale: Vec<_> = upstream.headers.keys().filter(|name| is_trace_field(name)).cloned().collect();
+        for name in &stale {
+            upstream.remove_header(name);
+        }
     }
     trace.tell(&settings.also_send, |name, value| upstream.insert_header(name, value))
 }

@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use pingora_core::Result;
 use pingora_http::{RequestHeader, ResponseHeader};
 
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The field by which it is asked for.
-const WISH: &str = "x-server-timing";
+const WISH: HeaderName = HeaderName::from_static("x-server-timing");
 
 /// Adds the field to the response if a trusted caller asks for it.
 ///
@@ -30,7 +30,8 @@ pub fn to_downstream(
     if !offered || response.status.is_informational() {
         return Ok(());
     }
-    if request.headers.get(WISH).is_none_or(|wish| wish != "1") || !is_trusted(ctx) {
+    // Whom to trust is known sooner than what a field holds.
+    if !is_trusted(ctx) || request.headers.get(&WISH).is_none_or(|wish| wish != "1") {
         return Ok(());
     }
     let mapped = ctx.mapped.as_ref().map(|bodies| bodies.list().iter().map(|body| body.took).sum());

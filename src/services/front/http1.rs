@@ -253,8 +253,8 @@ fn log(
     log.write(&AccessRecord {
         time: SystemTime::now(),
         request_id: id.as_str(),
-        trace_id: ids.as_ref().map(|(trace, _)| trace.as_str()),
-        span_id: ids.as_ref().map(|(_, span)| span.as_str()),
+        trace_id: ids.as_ref().map(|(trace, _)| trace.as_bytes()),
+        span_id: ids.as_ref().map(|(_, span)| span.as_bytes()),
         client: peer(stream),
         listener: &listener.name,
         method: "-",

@@ -115,6 +115,15 @@ impl<'a> Line<'a> {
         self.quote();
     }
 
+    /// Hexadecimal digits, which need no escaping.
+    #[inline(always)]
+    pub fn digits<const N: usize>(&mut self, key: Key, digits: &[u8; N]) {
+        self.key(key, false);
+        self.quote();
+        self.out.extend_from_slice(digits);
+        self.quote();
+    }
+
     /// A number.
     #[inline(always)]
     pub fn number(&mut self, key: Key, number: u64) {

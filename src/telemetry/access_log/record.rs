@@ -21,9 +21,9 @@ pub struct AccessRecord<'a> {
     /// The value of `X-Request-Id`, accepted or made.
     pub request_id: &'a str,
     /// The trace it belongs to, in hexadecimal.
-    pub trace_id: Option<&'a str>,
+    pub trace_id: Option<&'a [u8; 32]>,
     /// Its own span there, in hexadecimal.
-    pub span_id: Option<&'a str>,
+    pub span_id: Option<&'a [u8; 16]>,
     /// The address of the client, from forwarding headers only if those are trusted.
     pub client: Option<IpAddr>,
     /// The name of the listener.
@@ -106,8 +106,12 @@ impl AccessRecord<'_> {
             line.address(key!("client"), client);
         }
         line.text(key!("request_id"), self.request_id.as_bytes(), TEXT_MAX);
-        line.option(key!("trace_id"), self.trace_id, TEXT_MAX);
-        line.option(key!("span_id"), self.span_id, TEXT_MAX);
+        if let Some(id) = self.trace_id {
+            line.digits(key!("trace_id"), id);
+        }
+        if let Some(id) = self.span_id {
+            line.digits(key!("span_id"), id);
+        }
         line.word(key!("protocol"), self.protocol.as_str());
         line.option(key!("tls_version"), self.tls_version, TEXT_MAX);
         line.text(key!("listener"), self.listener.as_bytes(), TEXT_MAX);

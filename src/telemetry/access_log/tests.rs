@@ -17,8 +17,8 @@ fn record() -> AccessRecord<'static> {
     AccessRecord {
         time: UNIX_EPOCH + Duration::from_millis(1_709_210_096_007),
         request_id: "0197-abc",
-        trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736"),
-        span_id: Some("00f067aa0ba902b7"),
+        trace_id: Some(b"4bf92f3577b34da6a3ce929d0e0e4736"),
+        span_id: Some(b"00f067aa0ba902b7"),
         client: Some([203, 0, 113, 9].into()),
         listener: "public",
         protocol: Protocol::Http11,

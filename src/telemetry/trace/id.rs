@@ -1,8 +1,14 @@
 //! The ids of traces and spans, and their text.
 
-use rand::Rng as _;
+use std::cell::RefCell;
 
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
+use rand::{Rng as _, SeedableRng as _, rngs::SmallRng};
+
+thread_local! {
+    /// Ids must differ from one another, by chance; nobody is kept from guessing one. A
+    /// cryptographic generator would be most of what an id costs.
+    static GENERATOR: RefCell<SmallRng> = RefCell::new(SmallRng::from_rng(&mut rand::rng()));
+}
 
 /// The id of a trace: 16 bytes, not all zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,11 +25,15 @@ pub struct Hex<const N: usize>([u8; N]);
 impl<const N: usize> Hex<N> {
     fn of(bytes: &[u8]) -> Self {
         let mut text = [0; N];
-        for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-            pair[0] = DIGITS[usize::from(byte >> 4)];
-            pair[1] = DIGITS[usize::from(byte & 0x0f)];
+        for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+            *pair = [digit(byte >> 4), digit(byte & 0x0f)];
         }
         Self(text)
+    }
+
+    /// The digits as bytes.
+    pub fn as_bytes(&self) -> &[u8; N] {
+        &self.0
     }
 
     /// The digits.
@@ -99,18 +109,24 @@ impl SpanId {
     }
 }
 
+/// Computed and not looked up, so that many digits are made at once.
+fn digit(nibble: u8) -> u8 {
+    nibble + if nibble < 10 { b'0' } else { b'a' - 10 }
+}
+
 fn has_upper(text: &[u8]) -> bool {
     text.iter().any(u8::is_ascii_uppercase)
 }
 
 fn random<const N: usize>() -> [u8; N] {
-    let mut rng = rand::rng();
-    loop {
-        let bytes: [u8; N] = rng.random();
-        if bytes != [0; N] {
-            return bytes;
+    GENERATOR.with_borrow_mut(|generator| {
+        loop {
+            let bytes: [u8; N] = generator.random();
+            if bytes != [0; N] {
+                return bytes;
+            }
         }
-    }
+    })
 }
 
 /// Up to 2N digits as a number of N bytes that is not zero.

@@ -31,6 +31,8 @@ pub struct RequestTrace {
     /// What became of what it said.
     pub result: ContextResult,
     random: bool,
+    /// Whether the request holds fields of any format.
+    stated: bool,
     /// The caller's.
     decision: Option<bool>,
     /// What was made of it.
@@ -55,8 +57,9 @@ impl RequestTrace {
         if !fields.keys().any(is_trace_field) {
             return trace;
         }
-        let stated = accept.iter().find_map(|format| Some((*format, read(*format, fields)?)));
-        if let Some((format, said)) = stated {
+        trace.stated = true;
+        let said = accept.iter().find_map(|format| Some((*format, read(*format, fields)?)));
+        if let Some((format, said)) = said {
             trace.format = ContextFormat::from(format);
             trace.heed(said, trusted);
         }
@@ -86,6 +89,7 @@ impl RequestTrace {
             format: ContextFormat::None,
             result: ContextResult::New,
             random: true,
+            stated: false,
             decision: None,
             sampled: None,
             carried: None,
@@ -136,6 +140,11 @@ impl RequestTrace {
         let decision = heeded.unwrap_or_default();
         self.sampled = decision.or_else(|| Some(threshold.takes(self.trace.randomness())));
         heeded.map(drop)
+    }
+
+    /// Whether the request came with fields of any format, accepted or not.
+    pub fn is_stated(&self) -> bool {
+        self.stated
     }
 
     /// Whether it is sampled. `false` before that is decided.

@@ -104,8 +104,8 @@ fn is_value(value: &[u8]) -> bool {
 /// A `traceparent` of version 00.
 pub(super) fn parent_value(trace: TraceId, span: SpanId, sampled: bool, random: bool) -> HeaderValue {
     let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-    text[3..35].copy_from_slice(trace.hex().as_str().as_bytes());
-    text[36..52].copy_from_slice(span.hex().as_str().as_bytes());
+    text[3..35].copy_from_slice(trace.hex().as_bytes());
+    text[36..52].copy_from_slice(span.hex().as_bytes());
     text[54] = b'0' + if sampled { SAMPLED } else { 0 } + if random { RANDOM } else { 0 };
     // Digits and dashes only.
     HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static(""))
