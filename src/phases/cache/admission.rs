@@ -118,8 +118,7 @@ fn admission(
         // A 304 without tags says nothing about them.
         Some(found) if !tags::are_stated(answer.headers) => found.tags(),
         _ => {
-            tags::of_response(store.keys(), answer.headers, &mut tags)?;
-            names::of_url(url, kept, store.keys(), &mut tags);
+            names::complete(&mut tags, answer.headers, url, Some(kept), store.keys())?;
             tags
         }
     };

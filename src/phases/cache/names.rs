@@ -50,10 +50,24 @@ pub fn names(
     Ok((url, tags))
 }
 
-/// The tags of a response by its URL and its route.
-pub fn of_url(url: &UrlName, kept: &RouteCache, keys: &KeyMaker, tags: &mut Vec<Tag>) {
-    tags.extend([kept.tag, url.tag(keys)]);
-    tags.extend(kept.policy.shared_name(url).map(|name| name.tag(keys)));
+/// Adds to the tags of a response those that it states itself, and those of its URL and its route.
+///
+/// # Errors
+/// [`Unkept`] if it states too many, or one that is too long.
+pub fn complete(
+    tags: &mut Vec<Tag>,
+    response: &HeaderMap,
+    url: &UrlName,
+    kept: Option<&RouteCache>,
+    keys: &KeyMaker,
+) -> Result<(), Unkept> {
+    tags::of_response(keys, response, tags)?;
+    tags.push(url.tag(keys));
+    if let Some(kept) = kept {
+        tags.push(kept.tag);
+        tags.extend(kept.policy.shared_name(url).map(|name| name.tag(keys)));
+    }
+    Ok(())
 }
 
 /// All tags by which the answer to a request is voided, whether it is kept or not.
@@ -70,10 +84,6 @@ pub fn tags(
     let kept = ctx.plan.as_ref().and_then(|plan| plan.route.cache.as_ref());
     let templates = kept.map_or(&none, |kept| kept.policy.tags());
     let (url, mut tags) = names(request, ctx, templates, keys)?;
-    tags::of_response(keys, response, &mut tags)?;
-    match kept {
-        Some(kept) => of_url(&url, kept, keys, &mut tags),
-        None => tags.push(url.tag(keys)),
-    }
+    complete(&mut tags, response, &url, kept, keys)?;
     Ok(tags)
 }

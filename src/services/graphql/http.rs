@@ -106,21 +106,19 @@ async fn batch(runner: &run::Runner<'_>, items: Vec<Result<Params, Malformed>>) 
         Err(why) => Err(HttpError::Malformed(*why)),
     });
     let mut body = vec![b'['];
-    let mut fields = Vec::new();
     for (index, reply) in join_all(each).await.into_iter().enumerate() {
         if index > 0 {
             body.push(b',');
         }
         let reply = reply.unwrap_or_else(|error| Reply::refused(error, runner.request_id()));
         body.extend_from_slice(&reply.body);
-        fields.extend(reply.fields.into_iter().filter(|(name, _)| *name == header::WWW_AUTHENTICATE));
     }
     body.push(b']');
     Ok(Reply {
         status: StatusCode::OK,
         body: body.into(),
         cache: None,
-        fields,
+        fields: Vec::new(),
         operation: Some(Operation { name: None, kind: "batch", steps: Default::default() }),
         made_of: MadeOf::default(),
     })

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, StatusCode};
 use tokio::time::Instant;
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     auth::Identity,
     graphql::{
-        self, Ask, ErrorCode, GraphqlError, Outcome, Prepared, ResponseCache,
+        self, Ask, GraphqlError, Outcome, Prepared, ResponseCache,
         plan::{OperationKind, Plan},
     },
     phases::graphql::{Asked, Media, Operation, Params, caller},
@@ -124,46 +124,37 @@ impl<'a> Runner<'a> {
     /// Only what was asked for by GET is kept: `reads`. A trace is of one execution alone.
     fn reply(&self, plan: &Plan, outcome: Outcome, made_of: MadeOf, reads: bool, steps: Steps) -> Reply {
         let Outcome { body, errors, started, cache, .. } = outcome;
-        let (status, fields) = match started {
-            true => (StatusCode::OK, Vec::new()),
-            false => self.request_error(&errors),
-        };
+        let status = if started { StatusCode::OK } else { self.request_error() };
         let kept = reads && started && errors.is_empty() && !self.wants_trace();
         let name = plan.name.as_deref().map(Arc::from);
         Reply {
             status,
             body,
             cache: Some(if kept { cache } else { ResponseCache { no_store: true, ..cache } }),
-            fields,
+            fields: Vec::new(),
             operation: Some(Operation { name, kind: plan.kind.as_str(), steps }),
             made_of,
         }
     }
 
     fn refused(&self, errors: &[GraphqlError]) -> Reply {
-        let codes: Vec<ErrorCode> = errors.iter().map(|error| error.code).collect();
         observe::rejected(&self.service.metrics, errors);
-        let (status, fields) = self.request_error(&codes);
-        let body = graphql::refusal(errors, Some(self.request_id()));
-        Reply { status, body, cache: None, fields, operation: None, made_of: MadeOf::default() }
+        Reply {
+            status: self.request_error(),
+            body: graphql::refusal(errors, Some(self.request_id())),
+            cache: None,
+            fields: Vec::new(),
+            operation: None,
+            made_of: MadeOf::default(),
+        }
     }
 
     /// The status of a response without execution: clients that know nothing but
-    /// `application/json` take any other than 200 for a failure of the server, but for what the
-    /// whole request is refused for.
-    fn request_error(&self, codes: &[ErrorCode]) -> (StatusCode, Vec<(HeaderName, HeaderValue)>) {
-        let all = |wanted| !codes.is_empty() && codes.iter().all(|code| *code == wanted);
-        if all(ErrorCode::Unauthenticated) {
-            let challenge = (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            return (StatusCode::UNAUTHORIZED, vec![challenge]);
-        }
-        if all(ErrorCode::Forbidden) {
-            return (StatusCode::FORBIDDEN, Vec::new());
-        }
-        let status = match self.media {
+    /// `application/json` take any other than 200 for a failure of the server.
+    fn request_error(&self) -> StatusCode {
+        match self.media {
             Media::Json => StatusCode::OK,
             Media::Response => StatusCode::BAD_REQUEST,
-        };
-        (status, Vec::new())
+        }
     }
 }

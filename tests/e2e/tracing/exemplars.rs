@@ -1,6 +1,6 @@
 //! From a bucket of a histogram to a trace that is really there.
 
-use super::exporting;
+use super::{exporting, one_route_broken};
 use crate::harness::{
     Answer, Client, Collector, Gateway, Origin, RawClient, gate::Gate, redis::RedisServer, wait_until,
 };
@@ -47,15 +47,8 @@ async fn requests_lead_to_their_traces_also_those_that_memory_answers() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_sent_to_a_trace_that_is_nowhere() {
-    let nobody = crate::harness::ports::Port::free();
     let collector = Collector::http().await;
-    let gateway = exporting(Gateway::before(&nobody), &collector, "sampling: { ratio: 0 }")
-        .routes(
-            "- { name: broken, match: { path: /broken }, upstream: origin }\n\
-             - { name: fine, match: { path: /fine }, respond: { body: ok } }",
-        )
-        .start()
-        .await;
+    let (gateway, _nobody) = one_route_broken(&collector).await;
     assert_eq!(gateway.get("/fine").await.status, 200);
     assert_eq!(gateway.get("/broken").await.status, 502);
     let kept = collector.wait_span("the failure", |span| span.get("nilegate.kept").is_some()).await;

@@ -9,7 +9,7 @@ mod sampling;
 mod secure;
 mod spans;
 
-use crate::harness::{Collector, gateway::Builder};
+use crate::harness::{Collector, Gateway, gateway::Builder, ports::Port};
 
 /// The process section with tracing as given.
 fn tracing(builder: Builder, yaml: &str) -> Builder {
@@ -22,4 +22,18 @@ fn tracing(builder: Builder, yaml: &str) -> Builder {
 /// The same with spans to a collector; `yaml` are further keys of `tracing`.
 pub fn exporting(builder: Builder, collector: &Collector, yaml: &str) -> Builder {
     tracing(builder, &format!("{{ export: {{ {} }}, {yaml} }}", collector.export()))
+}
+
+/// A gateway that samples nothing: `/fine` answers, and behind `/broken` is nobody, for as long as
+/// the port is held.
+async fn one_route_broken(collector: &Collector) -> (Gateway, Port) {
+    let nobody = Port::free();
+    let gateway = exporting(Gateway::before(&nobody), collector, "sampling: { ratio: 0 }")
+        .routes(
+            "- { name: broken, match: { path: /broken }, upstream: origin }\n\
+             - { name: fine, match: { path: /fine }, respond: { body: ok } }",
+        )
+        .start()
+        .await;
+    (gateway, nobody)
 }

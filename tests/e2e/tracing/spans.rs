@@ -1,6 +1,6 @@
 //! What spans tell of a request.
 
-use super::{exporting, tracing};
+use super::{exporting, one_route_broken, tracing};
 use crate::harness::{Answer, Client, Collector, Gateway, Origin, ports::Port, tls::Authority};
 
 const ALL: &str = "sampling: { ratio: 1 }";
@@ -91,15 +91,8 @@ async fn retries_are_siblings() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn errors_are_kept_though_they_were_not_sampled() {
-    let nobody = Port::free();
     let collector = Collector::http().await;
-    let gateway = exporting(Gateway::before(&nobody), &collector, "sampling: { ratio: 0 }")
-        .routes(
-            "- { name: broken, match: { path: /broken }, upstream: origin }\n\
-             - { name: fine, match: { path: /fine }, respond: { body: ok } }",
-        )
-        .start()
-        .await;
+    let (gateway, _nobody) = one_route_broken(&collector).await;
     gateway.get("/fine").await;
     assert_eq!(gateway.get("/broken").await.status, 502);
     gateway.get("/nowhere").await;
